@@ -215,7 +215,7 @@ def to_node(name: str, component: Any) -> dict[str, Any]:
     def plain(spec: Field, value: Any) -> Any:
         if isinstance(value, enum.Enum):
             return value.name
-        if spec.container:
+        if spec.container and value is not None:
             return [plain(dataclasses.replace(spec, container=""), v) for v in value]
         if spec.slot and value is not None:
             raise PluginError(

@@ -1,0 +1,59 @@
+# Everything starts here. Each target sets up what it needs and is quick when there is nothing to do.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PACKAGES := btcframe plugins/features plugins/regimes plugins/models plugins/execution
+DISTRIBUTIONS := -e . -e plugins/features -e plugins/regimes -e plugins/models -e plugins/execution
+WARM := $(VENV)/.warm
+
+.PHONY: help setup demo test check bench drills lock clean
+
+help:
+	@echo "make demo    set up, run the main job, say where the result lies"
+	@echo "make test    set up, run every test"
+	@echo "make check   formatting, lint, types, layers, every config file composed"
+	@echo "make bench   the benchmarks: ratios to a named peer in the same run"
+	@echo "make drills  the long fault drills and statistical proofs, in full"
+	@echo "make setup   only the environment, in .venv"
+
+setup: $(READY)
+
+$(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is missing; install it (apt-get install python3.11 python3.11-venv) or name another: make PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot make a virtual environment; install its venv package (apt-get install python3.11-venv)" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode -r requirements/dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(DISTRIBUTIONS)
+	@$(BIN)/python -m compileall -q $(PACKAGES)
+	@touch $@
+
+# Kernels are compiled once, by one process: parallel workers would all compile, and write one cache at a time.
+$(WARM): $(READY) $(shell find $(PACKAGES) -name '*.py' -not -path '*/tests/*')
+	@$(BIN)/python -m btcframe.warm
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/btcframe run
+
+test: $(WARM)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+check: $(READY)
+	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -m pytest -q tests/test_conf.py
+
+bench: $(WARM)
+	@$(BIN)/python -m benchmarks
+
+drills: $(WARM)
+	@$(BIN)/python -m pytest -q -m drill --override-ini="addopts=-ra --import-mode=importlib"
+
+lock: $(READY)
+	@cd requirements && for f in bootstrap dev; do ../$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 $$f.in -o $$f.txt; done
+
+clean:
+	rm -rf $(VENV) runs lake

@@ -1,0 +1,8 @@
+"""`python -m btcframe`: the same as the `btcframe` command."""
+
+import sys
+
+from btcframe.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""The command line: verbs are jobs and Hydra applications, nouns are things and need no Hydra.
+
+*Architecture Invariant*: `btcframe --help` imports nothing but the standard library; every import below is paid
+by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+
+VERBS = {
+    "run": "build, train, backtest and report in one go: the main job",
+    "build": "events to the training table: rows, features, regime descriptors, labels",
+    "train": "purged walk-forward training and out-of-sample predictions",
+    "backtest": "out-of-sample predictions against the simulated venue",
+    "replay": "a recorded session again: the same intents, bit for bit",
+}
+NOUNS = {
+    "plugins": "what is installed: slots, names, parameters, failures (list, check NAME; --json)",
+    "features": "every feature column: unit, range, warm-up, formula, source (--json)",
+    "completion": 'tab completion: eval "$(btcframe completion bash)", or zsh',
+}
+SUBCOMMANDS = {
+    "plugins": ("list", "check", "--json"),
+    "features": ("--json",),
+    "completion": ("bash", "zsh"),
+}
+
+HELP = """\
+btcframe: machine-learned BTC trading on level-2 order-book data, every part a plugin.
+
+  btcframe VERB [key=value …] [-m]     run a job; override any setting, sweep with -m
+  btcframe NOUN [command] [--json]     look at a thing
+
+Verbs
+{verbs}
+
+Nouns
+{nouns}
+
+Examples
+  btcframe run                                              the main job on a seeded random walk
+  btcframe run source=binance_raw 'source.paths=[a.gz,b.gz]' clock.every=100ms
+  btcframe train model=ridge model.alpha=1,10 -m            a sweep
+  btcframe run --cfg job                                    every setting, resolved
+
+Exit codes: 0 done · 1 a bug of ours · 2 configuration · 3 plugin · 4 data · 5 store or disk · 6 model ·
+7 replay differs · 130 interrupted.   Tracebacks: add hydra.verbose=true.
+"""
+
+
+def main() -> int:
+    """Entry point of the `btcframe` command; returns the exit code."""
+    arguments = sys.argv[1:]
+    verbose = "hydra.verbose=true" in arguments
+    try:
+        return dispatch(arguments)
+    except KeyboardInterrupt:
+        _complain("Interrupted. Nothing half-written counts as whole; the same command starts again.")
+        return 130
+    except BrokenPipeError:  # `btcframe plugins | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last place an error can be put into words
+        return _explain(error, verbose)
+
+
+def dispatch(arguments: list[str]) -> int:
+    """Run one command."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help(), end="")
+        return 0
+    word, rest = arguments[0], arguments[1:]
+    if word == "--version":
+        from btcframe import __version__
+
+        print(f"btcframe {__version__}")
+    elif word == "__complete":
+        from btcframe.completion import complete
+
+        print("\n".join(complete(rest[0], rest[1], tuple(VERBS), SUBCOMMANDS)))
+    elif word in VERBS:
+        from btcframe.hydra_app import main as hydra_main
+
+        hydra_main(word, _positional(word, rest))
+    elif word in NOUNS:
+        from btcframe import nouns
+
+        return nouns.main(word, rest)
+    else:
+        from btcframe.errors import ConfigError, did_you_mean
+
+        raise ConfigError(
+            f"btcframe {word}: there is no such command",
+            hint=did_you_mean(word, [*VERBS, *NOUNS], "btcframe "),
+            next="All commands: btcframe --help",
+        )
+    return 0
+
+
+def _positional(verb: str, arguments: list[str]) -> list[str]:
+    """`btcframe replay DIR` means session=DIR."""
+    if verb == "replay" and arguments and "=" not in arguments[0] and not arguments[0].startswith("-"):
+        return [f"session='{arguments[0]}'", *arguments[1:]]
+    return arguments
+
+
+def _help() -> str:
+    def listed(table: dict[str, str]) -> str:
+        return "\n".join(f"  {name:<11} {text}" for name, text in table.items())
+
+    return HELP.format(verbs=listed(VERBS), nouns=listed(NOUNS))
+
+
+def _explain(error: Exception, verbose: bool) -> int:
+    from btcframe.errors import BtcframeError, StoreError
+
+    if verbose:
+        traceback.print_exception(error)
+    if isinstance(error, OSError) and error.errno in _DISK:
+        error = StoreError(
+            f"{_DISK[error.errno]}: {error.filename or 'no file named'}",
+            hint="Free space or choose another place: hydra.run.dir=… for the run, store.path=… for the store.",
+        )
+    if isinstance(error, BtcframeError):
+        _complain(str(error))
+        return error.exit_code
+    _complain(f"{type(error).__name__}: {error}\nThis is a bug in btcframe or a plugin.")
+    if not verbose:
+        _complain("See where: run it again with hydra.verbose=true")
+    return 1
+
+
+_DISK = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EACCES: "no permission to write",
+    errno.EPERM: "no permission to write",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOTDIR: "a part of the path is a file, not a directory",
+    errno.EISDIR: "this is a directory, not a file",
+}
+
+
+def _complain(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,108 @@
+"""The root of every config: what is not a component.
+
+*Architecture Invariant*: no hydra and no omegaconf here. The classes are plain dataclasses, so a job, a test or a
+notebook can read the settings without a command line; `hydra_app` turns them into the typed root schema.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from btcframe.slots import SLOTS
+
+
+@dataclass
+class Build:
+    """How the training table is made.
+
+    Parameters
+    ----------
+    batch : int     rows written to the store at a time; memory grows with it, results do not change
+    """
+
+    batch: int = 65_536
+
+
+@dataclass
+class Validation:
+    """Purged, embargoed walk-forward.
+
+    Parameters
+    ----------
+    folds : int         test windows, in order of time
+    embargo : str       time kept free between the last training label and the test window
+    min_train : int     rows the first training window must have after purging
+    expanding : bool    train on everything before the test window, or on a rolling window of constant length
+    """
+
+    folds: int = 5
+    embargo: str = "1m"
+    min_train: int = 500
+    expanding: bool = True
+
+
+@dataclass
+class Backtest:
+    """What the simulated account starts with.
+
+    Parameters
+    ----------
+    cash : float    quote currency
+    """
+
+    cash: float = 100_000.0
+
+
+@dataclass
+class Root:
+    """Every setting of every verb. Slots hold component nodes: ``{plugin: name, field: value, …}``.
+
+    Parameters
+    ----------
+    verb : str          the job: run, build, train, backtest, replay
+    seed : int          the one seed; everything random is derived from it
+    home : str          directory of the embedded store
+    trained : str       backtest: directory of a finished `train` or `run` whose models to trade; "" trains first
+    session : str       replay: directory of the run to replay
+    """
+
+    verb: str = "???"
+    seed: int = 7
+    home: str = "lake"
+    trained: str = ""
+    session: str = ""
+    build: Build = field(default_factory=Build)
+    validation: Validation = field(default_factory=Validation)
+    backtest: Backtest = field(default_factory=Backtest)
+    source: Any = None
+    clock: Any = None
+    store: Any = None
+    features: dict[str, Any] = field(default_factory=dict)
+    regime: Any = None
+    label: Any = None
+    model: Any = None
+    policy: Any = None
+    risk: dict[str, Any] = field(default_factory=dict)
+    venue: Any = None
+
+
+def nodes(config: Mapping[str, Any]) -> list[tuple[str, str, Any]]:
+    """Every component node of a config as (slot, path, node)."""
+    found = []
+    for slot in SLOTS.values():
+        chosen = config.get(slot.name)
+        if slot.many:
+            found += [(slot.name, f"{slot.name}.{key}", node) for key, node in (chosen or {}).items()]
+        else:
+            found.append((slot.name, slot.name, chosen))
+    return found
+
+
+def digest(value: Any) -> str:
+    """sha256 of the canonical JSON of plain values."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,206 @@
+"""`btcframe plugins`, `features` and `completion`: things to look at."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from btcframe import completion
+from btcframe.errors import ConfigError, PluginError, did_you_mean
+from btcframe.plugins import Catalog, Component, discover
+from btcframe.schema import REQUIRED, Field
+from btcframe.slots import SLOTS
+
+
+def main(noun: str, arguments: list[str]) -> int:
+    """Run one noun; returns the exit code."""
+    as_json = "--json" in arguments
+    words = [a for a in arguments if a != "--json"]
+    if noun == "completion":
+        return _completion(words)
+    catalog = discover()
+    completion.remember(catalog)
+    if noun == "features":
+        _no_more(noun, words)
+        return features(catalog, as_json)
+    command, rest = (words[0], words[1:]) if words else ("list", [])
+    if command == "list":
+        _no_more("plugins list", rest)
+        return plugins(catalog, as_json)
+    if command == "check":
+        return check(catalog, rest, as_json)
+    raise ConfigError(
+        f"btcframe plugins {command}: there is no such command",
+        hint=did_you_mean(command, ("list", "check"), "btcframe plugins "),
+    )
+
+
+def _no_more(command: str, words: list[str]) -> None:
+    if words:
+        raise ConfigError(f"btcframe {command} takes no {words[0]!r}", hint="It takes --json.")
+
+
+def _completion(words: list[str]) -> int:
+    shell = words[0] if words else ""
+    if shell not in completion.SCRIPTS:
+        raise ConfigError(
+            f"no completion for the shell {shell!r}",
+            hint="Valid: bash, zsh.",
+            next='Add to ~/.bashrc: eval "$(btcframe completion bash)"',
+        )
+    print(completion.SCRIPTS[shell], end="")
+    return 0
+
+
+def plugins(catalog: Catalog, as_json: bool) -> int:
+    """List every component and every failure."""
+    components = [c for names in catalog.components.values() for c in names.values()]
+    if as_json:
+        value = {
+            "components": [_component_json(c) for c in components],
+            "failures": [vars(f) for f in catalog.failures],
+        }
+        print(json.dumps(value, indent=2, ensure_ascii=False))
+        return 0
+    console = Console(highlight=False)
+    table = Table(title="Plugins", title_justify="left", header_style="bold", expand=False)
+    for column in ("slot", "name", "distribution", "version", "parameters (default)"):
+        table.add_column(column, overflow="fold")
+    for slot, names in catalog.components.items():
+        label = f"{slot} (many)" if SLOTS[slot].many else slot
+        for c in names.values():
+            table.add_row(label, c.name, c.distribution, c.version, _parameters(c))
+            label = ""
+        table.add_section()
+    console.print(table)
+    for failure in catalog.failures:
+        console.print(f"[red]not usable[/red]  {failure.distribution}: {failure.what}", markup=True)
+        if failure.detail:
+            console.print(failure.detail.strip().splitlines()[-1], style="dim", markup=False)
+    console.print(
+        f"{len(components)} components of {len(catalog.plugins)} plugins, {len(catalog.failures)} failures.\n"
+        "Choose one: btcframe run model=NAME   Test one: btcframe plugins check DISTRIBUTION",
+        style="dim",
+    )
+    return 0
+
+
+def _parameters(component: Component) -> str:
+    return ", ".join(f"{f.name}={_default(f)}" for f in component.fields) or "none"
+
+
+def _default(field: Field) -> str:
+    if field.default is REQUIRED:
+        return "required"
+    value = getattr(field.default, "name", field.default)
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(str(v) for v in value) + "]"
+    return {None: "null", True: "true", False: "false"}.get(value, str(value)) if value != "" else "''"
+
+
+def _component_json(component: Component) -> dict[str, Any]:
+    return {
+        "slot": component.slot,
+        "name": component.name,
+        "distribution": component.distribution,
+        "version": component.version,
+        "summary": component.summary,
+        "parameters": [
+            {
+                "name": f.name,
+                "type": f.type_name,
+                "required": f.default is REQUIRED,
+                "default": None if f.default is REQUIRED else _plain(f.default),
+                "choices": list(f.choices),
+                "doc": f.doc,
+            }
+            for f in component.fields
+        ],
+    }
+
+
+def _plain(value: Any) -> Any:
+    value = getattr(value, "name", value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def features(catalog: Catalog, as_json: bool) -> int:
+    """List every column of every feature component at its defaults."""
+    listed = [
+        (component, column)
+        for component in catalog.components["features"].values()
+        if all(f.default is not REQUIRED for f in component.fields)  # else its columns depend on the user
+        for column in component.cls().columns()
+    ]
+    if as_json:
+        value = [
+            {k: _finite(v) for k, v in column._asdict().items()}
+            | {"component": component.name, "distribution": component.distribution}
+            for component, column in listed
+        ]
+        print(json.dumps(value, indent=2, ensure_ascii=False))
+        return 0
+    table = Table(title="Features", title_justify="left", header_style="bold")
+    for name in ("name", "family", "unit", "range", "warm-up", "formula", "source", "component"):
+        table.add_column(name, overflow="fold")
+    last = ""
+    for component, c in listed:
+        if last and component.name != last:
+            table.add_section()
+        last = component.name
+        where = f"{component.name} ({component.distribution})"
+        table.add_row(
+            c.name, c.family, c.unit, _range(c.low, c.high), str(c.warmup), c.formula, c.source, where
+        )
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"{len(listed)} columns. Choose: btcframe run 'features=[book,returns]'", style="dim")
+    return 0
+
+
+def _finite(value: Any) -> Any:
+    return None if value in (float("inf"), float("-inf")) else value
+
+
+def _range(low: float, high: float) -> str:
+    if low == float("-inf") and high == float("inf"):
+        return ""
+    return (
+        f"{'(-∞' if low == float('-inf') else f'[{low:g}'}, {'∞)' if high == float('inf') else f'{high:g}]'}"
+    )
+
+
+def check(catalog: Catalog, words: list[str], as_json: bool) -> int:
+    """Run the contract tests of a distribution without pytest."""
+    if len(words) != 1:
+        names = ", ".join(sorted({p.distribution for p in catalog.plugins}))
+        raise ConfigError("btcframe plugins check needs one distribution", hint=f"Installed: {names}.")
+    from btcframe.testing import run_checks
+
+    results = run_checks(words[0], catalog)
+    failed = [r for r in results if r.outcome == "failed"]
+    if as_json:
+        print(json.dumps([vars(r) for r in results], indent=2, ensure_ascii=False))
+        return PluginError.exit_code if failed else 0
+    table = Table(title=f"Contract of {words[0]}", title_justify="left", header_style="bold")
+    for name in ("component", "check", "outcome", "message"):
+        table.add_column(name, overflow="fold")
+    colours = {"passed": "green", "failed": "red", "xfailed": "yellow", "skipped": "yellow"}
+    last = ""
+    for r in results:
+        if last and r.component != last:
+            table.add_section()
+        table.add_row(
+            r.component if r.component != last else "",
+            r.check,
+            f"[{colours[r.outcome]}]{r.outcome}",
+            r.message,
+        )
+        last = r.component
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"{len(results)} checks, {len(failed)} failed.", style="red" if failed else "green")
+    return PluginError.exit_code if failed else 0

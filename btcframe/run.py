@@ -1,0 +1,248 @@
+"""One run: its directory, its manifest, and what a job needs from its surroundings.
+
+The manifest is written when the run starts and again when it ends. Only a manifest whose status is "complete"
+speaks for a whole run: an interrupted one can never be taken for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from btcframe.api import SessionEvent
+from btcframe.config import digest, nodes
+from btcframe.errors import BtcframeError, ConfigError, DataError
+from btcframe.plugins import Catalog
+
+MANIFEST = "manifest.json"
+PACKAGES = (
+    "numpy",
+    "numba",
+    "scikit-learn",
+    "pyarrow",
+    "deltalake",
+    "hydra-core",
+    "omegaconf",
+    "pluggy",
+    "msgspec",
+)
+
+
+class Bar(Protocol):
+    """A progress bar."""
+
+    def advance(self, n: float) -> None:
+        """n more are done."""
+
+
+class Console(Protocol):
+    """Where a run speaks to a person: the terminal, or nowhere."""
+
+    def say(self, renderable: Any) -> None:
+        """Print a line or a rich renderable."""
+
+    def progress(
+        self, description: str, total: float | None, unit: str
+    ) -> contextlib.AbstractContextManager[Bar]:
+        """A bar with rate and ETA; silent when not a terminal."""
+
+
+class Quiet:
+    """A console for tests, workers and libraries."""
+
+    def say(self, renderable: Any) -> None:
+        """Say nothing."""
+
+    @contextlib.contextmanager
+    def progress(self, description: str, total: float | None, unit: str) -> Iterator[Bar]:
+        """Show nothing."""
+        yield self
+
+    def advance(self, n: float) -> None:
+        """Count nothing."""
+
+
+@dataclass
+class Run:
+    """A job's surroundings.
+
+    Parameters
+    ----------
+    dir : Path          where everything the run makes lies
+    config : mapping    resolved config, plain values
+    catalog : Catalog
+    console : Console
+    manifest : dict     see `start`; jobs add their results under "results"
+    """
+
+    dir: Path
+    config: Mapping[str, Any]
+    catalog: Catalog
+    console: Console = field(default_factory=Quiet)
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def seed(self) -> int:
+        """The one seed."""
+        return int(self.config["seed"])
+
+    def component(self, slot: str) -> Any:
+        """The component chosen for a slot."""
+        return self.catalog.build(slot, self.config[slot])
+
+    def components(self, slot: str) -> dict[str, Any]:
+        """The components chosen for a slot that takes many, by their name in the config."""
+        return {
+            name: self.catalog.build(slot, node, f"{slot}.{name}") for name, node in self.config[slot].items()
+        }
+
+    def progress(
+        self, description: str, total: float | None = None, unit: str = "rows"
+    ) -> contextlib.AbstractContextManager[Bar]:
+        """A progress bar on the run's console."""
+        return self.console.progress(description, total, unit)
+
+    def say(self, renderable: Any) -> None:
+        """Print to the run's console."""
+        self.console.say(renderable)
+
+    def notify(self, kind: str, **data: Any) -> None:
+        """Tell the observers."""
+        self.catalog.notify(SessionEvent(kind, time.time_ns(), str(self.dir), data))
+
+    @contextlib.contextmanager
+    def recorded(self) -> Iterator[Run]:
+        """Write the manifest around the work: running, then complete, failed or interrupted."""
+        self.dir.mkdir(parents=True, exist_ok=True)
+        if (self.dir / MANIFEST).exists():
+            raise ConfigError(
+                f"{self.dir} already holds a run",
+                where="hydra.run.dir",
+                hint="A run never writes over another one.",
+                next="Leave hydra.run.dir alone, or name a new directory.",
+            )
+        self.manifest = describe(self.config, self.catalog)
+        self._write("running")
+        self.notify("run_started", verb=self.config["verb"])
+        try:
+            yield self
+        except BaseException as error:
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            self.manifest["error"] = str(error) or type(error).__name__
+            with contextlib.suppress(OSError):  # the disk may be what failed: the error itself matters more
+                if not isinstance(error, BtcframeError):
+                    (self.dir / "traceback.txt").write_text(traceback.format_exc())
+                self._write(status)
+            self.notify("run_failed", status=status, error=self.manifest["error"])
+            raise
+        self._write("complete")
+        self.notify("run_finished", results=self.manifest.get("results", {}))
+
+    def _write(self, status: str) -> None:
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        self.manifest["status"] = status
+        self.manifest["started" if status == "running" else "finished"] = now
+        write_json(self.dir / MANIFEST, self.manifest)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that the file is either the old one or the new one, never half of it."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(value, file, indent=2, ensure_ascii=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def describe(config: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
+    """Everything needed to run this again to the same bits, before it ran.
+
+    Paths of outputs are not part of `config_hash`: where a run lies does not change what it is.
+    """
+    identity = {k: v for k, v in config.items() if k not in ("home", "trained", "session")}
+    return {
+        "btcframe": importlib.metadata.version("btcframe"),
+        "verb": config["verb"],
+        "seed": config["seed"],
+        "config": dict(config),
+        "config_hash": digest(identity),
+        "git": git_state(Path(__file__).parent),
+        "python": platform.python_version(),
+        "machine": {"system": platform.system(), "cpu": cpu_class(), "cores": os.cpu_count()},
+        "packages": {p: v for p in PACKAGES if (v := _version(p))},
+        "plugins": {p.distribution: p.version for p in catalog.plugins},
+        "command": sys.argv[1:],
+    }
+
+
+def cpu_class() -> str:
+    """What decides the bits of compiled code: architecture and the features the compiler uses."""
+    import llvmlite.binding
+
+    return f"{platform.machine()} {llvmlite.binding.get_host_cpu_name()}"
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def git_state(directory: Path) -> dict[str, Any] | None:
+    """Commit and dirtiness of the checkout the code runs from; None where it is not a checkout."""
+
+    def git(*args: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(directory), *args], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def load_manifest(directory: Path) -> dict[str, Any]:
+    """Manifest of a finished run.
+
+    Raises
+    ------
+    DataError
+        If there is none, it cannot be read, or the run did not finish.
+    """
+    path = directory / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        hint = "Runs stand in runs/ below the directory they were started in."
+        raise DataError(f"{directory} is not a run: it has no {MANIFEST}", hint=hint) from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    if manifest.get("status") != "complete":
+        raise DataError(
+            f"the run in {directory} is not whole: its status is {manifest.get('status')!r}",
+            hint=str(manifest.get("error", "")),
+            next=f"Run it again: btcframe {' '.join(manifest.get('command', []))}",
+        )
+    return manifest
+
+
+def check(config: Mapping[str, Any], catalog: Catalog) -> None:
+    """Build every component once, so that a bad config fails before any work."""
+    for slot, path, node in nodes(config):
+        catalog.build(slot, node, path)

@@ -1,0 +1,66 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def market_data() -> Path:
+    """The recorded market data beside the checkout; tests that need it skip without it."""
+    folder = REPOSITORY.parent / "shared" / "market-data"
+    if not folder.is_dir():
+        pytest.skip(f"no recorded market data: {folder} is missing")
+    return folder
+
+
+@pytest.fixture
+def distribution(tmp_path: Path) -> Callable[..., Path]:
+    """Make an installed-looking distribution: a module, its entry point, and metadata, on a path of its own."""
+
+    def make(
+        name: str, code: str, *, version: str = "1.0", module: str = "", files: dict[str, str] | None = None
+    ) -> Path:
+        site = tmp_path / "site"
+        module = module or name.replace("-", "_")
+        package = site / module
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text(code)
+        for path, text in (files or {}).items():
+            (package / path).parent.mkdir(parents=True, exist_ok=True)
+            (package / path).write_text(text)
+        info = site / f"{module}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        (info / "entry_points.txt").write_text(f"[btcframe]\n{module} = {module}\n")
+        return site
+
+    return make
+
+
+@pytest.fixture
+def btcframe(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command in an empty working directory."""
+    work = tmp_path / "work"
+    work.mkdir(exist_ok=True)
+
+    def run(
+        *arguments: str, site: Path | None = None, env: dict[str, str] | None = None, timeout: float = 300
+    ) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | {"COLUMNS": "200", "XDG_CACHE_HOME": str(tmp_path / "cache")} | (env or {})
+        if site is not None:
+            environment["PYTHONPATH"] = str(site)
+        return subprocess.run(
+            [sys.executable, "-m", "btcframe", *arguments],
+            capture_output=True, text=True, cwd=work, env=environment, timeout=timeout, check=False,
+        )  # fmt: skip
+
+    return run

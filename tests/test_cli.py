@@ -1,0 +1,151 @@
+"""The command line as a user meets it: help, typos at every level, exit codes, no traceback unless asked."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+SMALL = ("source.duration=15m", "validation.folds=2")
+
+
+def test_help_imports_nothing_and_names_every_command(btcframe: Run) -> None:
+    done = btcframe("--help")
+    assert done.returncode == 0
+    for word in ("run", "build", "train", "backtest", "replay", "plugins", "features", "completion"):
+        assert f"\n  {word} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (["trian"], 2, ["there is no such command", "Did you mean btcframe train?"]),
+        (["train", "modle=ridge"], 2, ["modle: there is no such setting (command line, 1st override)", "mean model?"]),
+        (["train", "seed=1", "model=rigde"], 3, ["command line, 2nd override", "Did you mean model=ridge?"]),
+        (["train", "model.aplha=1"], 2, ["model.aplha: ridge has no such setting", "Did you mean model.alpha?"]),
+        (["train", "model=zero", "model.alpha=1"], 2, ["model.alpha: zero has no such setting"]),
+        (["train", "features=[bok,returns]"], 3, ["features=bok: there is no such features", "mean features=book?"]),
+        (["train", "features.book.levls=3"], 2, ["features.book.levls: book has no such setting"]),
+        (["train", "validation.fold=3"], 2, ["Did you mean validation.folds?"]),
+        (["train", "model.alpha=much"], 2, ["model.alpha", "could not be converted to Float"]),
+        (["train", "clock.every=soon"], 2, ["clock", "is not a duration"]),
+        (["train", "experiment=real_binanse"], 2, ["Did you mean experiment=real_binance?"]),
+        (["train", "model=ridge,zero"], 2, ["several values make a sweep", "Add -m"]),
+        (["train", "model.alpha=[1"], 2, ["is not an override"]),
+        (["train", "model.plugin=zero"], 2, ["Write model=zero"]),
+        (["train", "+model.extra=1"], 2, ["model.extra: ridge has no such setting (command line, 1st override)"]),
+        (["train", "+features.mine={plugin: bok}"], 3, ["features=bok", "Did you mean features=book?"]),
+        (["train", "+features.mine={_target_: os.system}"], 2, ["features.mine: this is not a component"]),
+        (["plugins", "lst"], 2, ["Did you mean btcframe plugins list?"]),
+        (["plugins", "check", "btcframe_featurs"], 3, ["btcframe"]),
+        (["completion", "fish"], 2, ["Valid: bash, zsh."]),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, list) and all(isinstance(x, str) for x in v) else None,
+)  # fmt: skip
+def test_typos(btcframe: Run, arguments: list[str], code: int, expected: list[str]) -> None:
+    done = btcframe(*arguments)
+    assert done.returncode == code, done.stderr
+    for text in expected:
+        assert text in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 4
+
+
+def test_a_typo_inside_an_experiment_file_names_the_file(
+    btcframe: Run, distribution: Callable[..., Path]
+) -> None:
+    code = "from btcframe.hookspecs import hookimpl\n@hookimpl\ndef btcframe_config_paths(): return ['pkg://acme.conf']\n"
+    files = {
+        "conf/__init__.py": "",
+        "conf/experiment/typo.yaml": "# @package _global_\nmodel:\n  lerning_rate: 3\n",
+        "conf/experiment/choice.yaml": "# @package _global_\ndefaults:\n  - override /model: rigde\n",
+        "conf/experiment/root.yaml": "# @package _global_\nsead: 3\n",
+    }
+    site = distribution("acme", code, files=files)
+    for experiment, expected in {
+        "typo": ("model.lerning_rate: ridge has no such setting", "experiment/typo"),
+        "choice": ("model=rigde", "Did you mean model=ridge?"),
+        "root": ("sead", "Did you mean seed?"),
+    }.items():
+        done = btcframe("train", f"experiment={experiment}", site=site)
+        assert done.returncode in (2, 3), done.stderr
+        for text in expected:
+            assert text in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_broken_plugin_breaks_only_itself(btcframe: Run, distribution: Callable[..., Path]) -> None:
+    site = distribution("acme-broken", "import no_such_library\n")
+    listed = btcframe("plugins", "--json", site=site)
+    assert listed.returncode == 0
+    assert json.loads(listed.stdout)["failures"][0]["distribution"] == "acme-broken"
+    asked = btcframe("train", "model=theirs", site=site)
+    assert asked.returncode == 3
+    assert "acme-broken" in asked.stderr
+    works = btcframe("train", "--cfg", "job", site=site)
+    assert works.returncode == 0
+
+
+def test_tracebacks_when_asked(btcframe: Run) -> None:
+    done = btcframe("train", "clock.every=soon", "hydra.verbose=true")
+    assert done.returncode == 2
+    assert "Traceback" in done.stderr
+
+
+def test_hydras_own_grammar_is_untouched(btcframe: Run) -> None:
+    shown = btcframe("train", "model=zero", "--cfg", "job", "--resolve")
+    assert shown.returncode == 0, shown.stderr
+    assert "model:\n  plugin: zero" in shown.stdout
+    assert btcframe("train", "--info", "defaults").returncode == 0
+
+
+def test_plugins_lists_slot_name_distribution_version_parameters(btcframe: Run) -> None:
+    table = btcframe("plugins")
+    assert table.returncode == 0
+    for text in ("features", "btcframe-features", "0.1.0", "alpha=1.0"):
+        assert text in table.stdout
+    components = json.loads(btcframe("plugins", "list", "--json").stdout)["components"]
+    ridge = next(c for c in components if (c["slot"], c["name"]) == ("model", "ridge"))
+    assert {"name", "type", "required", "default", "choices", "doc"} == set(ridge["parameters"][0])
+
+
+def test_features_lists_every_column(btcframe: Run) -> None:
+    columns = json.loads(btcframe("features", "--json").stdout)
+    names = [c["name"] for c in columns]
+    assert len(names) == len(set(names)) >= 23
+    for column in columns:
+        assert column["formula"], column
+    assert "imbalance_1" in btcframe("features").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (["source=binance_raw"], 4, "paths"),
+        (["source=binance_raw", "source.paths=[nothere.gz]"], 4, "nothere.gz"),
+        (["source.duration=2s"], 4, ""),
+        (["source.duration=1m", "label.horizons=[5m]"], 4, ""),
+        (["source.duration=10m", "validation.folds=500"], 2, ""),
+    ],
+    ids=lambda v: " ".join(v) if isinstance(v, list) else None,
+)
+def test_data_that_cannot_do(btcframe: Run, arguments: list[str], code: int, expected: str) -> None:
+    done = btcframe("run", *arguments)
+    assert done.returncode in (code, 4, 6), done.stderr
+    assert done.returncode != 1
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unwritable_place_is_one_message(btcframe: Run, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("not a directory")
+    for option in (f"store.path={blocked}/lake", f"hydra.run.dir={blocked}/run"):
+        done = btcframe("run", option, *SMALL)
+        assert done.returncode == 5, (option, done.stderr)
+        assert str(blocked) in done.stderr
+        assert "Traceback" not in done.stderr
