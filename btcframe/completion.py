@@ -64,8 +64,7 @@ def remember(catalog: Catalog) -> dict[str, Any]:
     path = cache_file()
     if path.exists():
         return _read(path)
-    from btcframe.config import Root
-    from btcframe.hydra_hints import experiments
+    from btcframe.config import Root, experiments
 
     known = {
         "slots": {
@@ -76,7 +75,7 @@ def remember(catalog: Catalog) -> dict[str, Any]:
             name: list(getattr(getattr(Root(), name), "__dataclass_fields__", ()))
             for name in Root.__dataclass_fields__
         },
-        "experiments": experiments(catalog),
+        "experiments": experiments(catalog.config_paths),
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

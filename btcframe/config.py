@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 from btcframe.slots import SLOTS
@@ -100,6 +103,21 @@ def nodes(config: Mapping[str, Any]) -> list[tuple[str, str, Any]]:
         else:
             found.append((slot.name, slot.name, chosen))
     return found
+
+
+def experiments(config_paths: Iterable[str]) -> list[str]:
+    """Names of the experiment files of btcframe and of the plugins' config packages."""
+    found = set()
+    for path in ("pkg://btcframe.conf", *config_paths):
+        if path.startswith("pkg://"):
+            package, *parts = path.removeprefix("pkg://").split("/")
+            folder: Traversable = resources.files(package).joinpath(*parts)
+        else:
+            folder = Path(path.removeprefix("file://"))
+        folder = folder.joinpath("experiment")
+        if folder.is_dir():
+            found |= {f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")}
+    return sorted(found)
 
 
 def digest(value: Any) -> str:

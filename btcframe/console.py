@@ -22,7 +22,8 @@ class Terminal:
 
     def say(self, renderable: Any) -> None:
         """Print a line or a rich renderable."""
-        self._out.print(renderable)
+        text = isinstance(renderable, str)
+        self._out.print(renderable, soft_wrap=text, markup=not text)
 
     @contextlib.contextmanager
     def progress(self, description: str, total: float | None, unit: str) -> Iterator[Bar]:

@@ -58,9 +58,9 @@ def main(verb: str, arguments: list[str]) -> None:
             raise failed[0]
     except Exception as error:
         explained = hydra_hints.explain(error, catalog, verb, arguments)
-        if explained is None or "hydra.verbose=true" in arguments:
+        if explained is None or explained is error:
             raise
-        raise explained from None
+        raise explained from (error if "hydra.verbose=true" in arguments else None)
 
 
 def work(config: Any) -> Any:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import fields
-from importlib import resources
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -18,7 +17,7 @@ from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from btcframe.config import Root
+from btcframe.config import Root, experiments
 from btcframe.errors import BtcframeError, ConfigError, did_you_mean
 from btcframe.plugins import Catalog
 from btcframe.schema import RESERVED
@@ -150,22 +149,9 @@ def _values(override: Override) -> Iterator[Any]:
             yield item.text if isinstance(item, QuotedString) else item
 
 
-def experiments(catalog: Catalog) -> list[str]:
-    """Names of the experiment files on the config search path."""
-    found = set()
-    for path in ("pkg://btcframe.conf", *catalog.config_paths):
-        if not path.startswith("pkg://"):
-            continue
-        package, *parts = path.removeprefix("pkg://").split("/")
-        folder = resources.files(package).joinpath(*parts, "experiment")
-        if folder.is_dir():
-            found |= {f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")}
-    return sorted(found)
-
-
 def _check_experiment(catalog: Catalog, name: str, where: str) -> None:
-    known = experiments(catalog)
-    if name not in known and not any(p.startswith("file://") for p in catalog.config_paths):
+    known = experiments(catalog.config_paths)
+    if name not in known:
         raise ConfigError(
             f"experiment={name}: there is no such experiment file",
             where=where,

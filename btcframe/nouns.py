@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from btcframe import completion
+from btcframe.api import Column
 from btcframe.errors import ConfigError, PluginError, did_you_mean
 from btcframe.plugins import Catalog, Component, discover
 from btcframe.schema import REQUIRED, Field
@@ -66,13 +68,14 @@ def plugins(catalog: Catalog, as_json: bool) -> int:
         print(json.dumps(value, indent=2, ensure_ascii=False))
         return 0
     console = Console(highlight=False)
-    table = Table(title="Plugins", title_justify="left", header_style="bold", expand=False)
-    for column in ("slot", "name", "distribution", "version", "parameters (default)"):
-        table.add_column(column, overflow="fold")
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("slot", "name", "distribution"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("parameters (default)", overflow="fold")
     for slot, names in catalog.components.items():
         label = f"{slot} (many)" if SLOTS[slot].many else slot
         for c in names.values():
-            table.add_row(label, c.name, c.distribution, c.version, _parameters(c))
+            table.add_row(label, c.name, f"{c.distribution} {c.version}", _parameters(c))
             label = ""
         table.add_section()
     console.print(table)
@@ -98,7 +101,9 @@ def _default(field: Field) -> str:
     value = getattr(field.default, "name", field.default)
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(str(v) for v in value) + "]"
-    return {None: "null", True: "true", False: "false"}.get(value, str(value)) if value != "" else "''"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "null" if value is None else str(value) or "''"
 
 
 def _component_json(component: Component) -> dict[str, Any]:
@@ -143,22 +148,26 @@ def features(catalog: Catalog, as_json: bool) -> int:
         ]
         print(json.dumps(value, indent=2, ensure_ascii=False))
         return 0
-    table = Table(title="Features", title_justify="left", header_style="bold")
-    for name in ("name", "family", "unit", "range", "warm-up", "formula", "source", "component"):
-        table.add_column(name, overflow="fold")
-    last = ""
-    for component, c in listed:
-        if last and component.name != last:
-            table.add_section()
-        last = component.name
-        where = f"{component.name} ({component.distribution})"
-        table.add_row(
-            c.name, c.family, c.unit, _range(c.low, c.high), str(c.warmup), c.formula, c.source, where
-        )
     console = Console(highlight=False)
-    console.print(table)
-    console.print(f"{len(listed)} columns. Choose: btcframe run 'features=[book,returns]'", style="dim")
+    for component in dict.fromkeys(component.name for component, _ in listed):
+        console.print(_columns_table([(c, column) for c, column in listed if c.name == component]))
+    console.print(f"{len(listed)} columns. Choose: btcframe run 'features=[book,returns]'", style="dim", markup=False)
     return 0
+
+
+def _columns_table(listed: list[tuple[Component, Column]]) -> Table:
+    component = listed[0][0]
+    title = f"{component.name}, of {component.distribution} {component.version}: {component.summary}"
+    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("name", no_wrap=True)
+    table.add_column("unit")
+    table.add_column("range", no_wrap=True)
+    table.add_column("warm-up", justify="right")
+    table.add_column("formula", overflow="fold")
+    table.add_column("source", overflow="fold")
+    for _, c in listed:
+        table.add_row(c.name, c.unit, _range(c.low, c.high), str(c.warmup), c.formula, c.source)
+    return table
 
 
 def _finite(value: Any) -> Any:
@@ -185,9 +194,10 @@ def check(catalog: Catalog, words: list[str], as_json: bool) -> int:
     if as_json:
         print(json.dumps([vars(r) for r in results], indent=2, ensure_ascii=False))
         return PluginError.exit_code if failed else 0
-    table = Table(title=f"Contract of {words[0]}", title_justify="left", header_style="bold")
-    for name in ("component", "check", "outcome", "message"):
-        table.add_column(name, overflow="fold")
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("component", "check", "outcome"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("message", overflow="fold")
     colours = {"passed": "green", "failed": "red", "xfailed": "yellow", "skipped": "yellow"}
     last = ""
     for r in results:

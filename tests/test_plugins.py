@@ -81,7 +81,11 @@ def test_two_plugins_with_one_name_are_refused_and_both_named() -> None:
 
 def test_a_misspelt_hook_is_an_error_and_only_that_plugin_is_out() -> None:
     good = plugin("acme", {"risk": {"x": NoTrades}})
-    bad = plugin("oops", {"risk": {"y": NoTrades}}, btcframe_compnents=dict)
+
+    def empty() -> dict[str, Any]:
+        return {}
+
+    bad = plugin("oops", {"risk": {"y": NoTrades}}, btcframe_compnents=empty)
     catalog = discover([bad, good])
     assert "x" in catalog.names("risk")
     assert "y" not in catalog.names("risk")
