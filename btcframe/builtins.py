@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from btcframe.clocks.time import TimeClock
 from btcframe.hookspecs import hookimpl
+from btcframe.labels.forward_return import ForwardReturn
+from btcframe.sources.binance_raw import BinanceRaw
+from btcframe.sources.random_walk import RandomWalk
+from btcframe.stores.delta import Delta
+from btcframe.venues.sim import Sim
 
 
 @hookimpl
 def btcframe_components() -> Mapping[str, Mapping[str, type]]:
     """Components of the core by slot and name."""
-    return {}
+    return {
+        "source": {"binance_raw": BinanceRaw, "random_walk": RandomWalk},
+        "clock": {"time": TimeClock},
+        "label": {"forward_return": ForwardReturn},
+        "store": {"delta": Delta},
+        "venue": {"sim": Sim},
+    }

@@ -1,0 +1,283 @@
+"""Building a training table: what identifies it, who may build it, and the stream from events to the store."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from btcframe.api import Clock, Column, Feed, Label, Store
+from btcframe.config import digest, nodes
+from btcframe.errors import BtcframeError, ConfigError, DataError, StoreError
+from btcframe.pipeline import Pipeline
+from btcframe.plugins import Catalog
+from btcframe.tables import TABLE, Assembler, Layout, Summary
+from btcframe.types import NS, duration_name
+
+INPUTS = ("source", "clock", "features", "regime", "label")
+"""The slots that decide what is in a training table."""
+
+
+class Build(NamedTuple):
+    """A training table that stands in the store.
+
+    Parameters
+    ----------
+    id : str
+    manifest : mapping    identity, layout, summary, symbol, rows by table
+    reused : bool         it stood there before
+    """
+
+    id: str
+    manifest: Mapping[str, Any]
+    reused: bool
+
+    @property
+    def layout(self) -> Layout:
+        """Its columns."""
+        return Layout.from_manifest(self.manifest["layout"])
+
+    @property
+    def summary(self) -> Summary:
+        """What it is made of."""
+        return Summary(**self.manifest["summary"])
+
+    @property
+    def rows(self) -> int:
+        """Rows of the training table."""
+        return int(self.manifest["tables"][TABLE])
+
+
+# -------------------------------------------------------------------------------------------------- identity
+
+
+def identity(config: Mapping[str, Any], catalog: Catalog, fingerprint: str) -> dict[str, Any]:
+    """What decides the bits of a build, plain values.
+
+    The components' settings, the data's fingerprint, and the code of the core and of every plugin package used; the
+    seed only where the source has no recorded data (fingerprint ""), because nothing else in a build is random.
+    """
+    chosen = [(slot, path, node) for slot, path, node in nodes(config) if slot in INPUTS]
+    packages = {"btcframe"}
+    for slot, _, node in chosen:
+        packages |= _packages(slot, node, catalog)
+    return {
+        "components": [[path, node] for _, path, node in chosen],
+        "fingerprint": fingerprint,
+        "seed": None if fingerprint else config["seed"],
+        "code": {package: code_digest(package) for package in sorted(packages)},
+    }
+
+
+def build_id(what: Mapping[str, Any]) -> str:
+    """Short name of an identity: the first 12 digits of its sha256."""
+    return digest(what)[:12]
+
+
+def _packages(slot: str, node: Mapping[str, Any], catalog: Catalog) -> set[str]:
+    component = catalog.get(slot, node["plugin"])
+    found = {component.cls.__module__.partition(".")[0]}
+    for field in component.fields:
+        if field.slot and node.get(field.name):
+            found |= _packages(field.slot, node[field.name], catalog)
+    return found
+
+
+def code_digest(package: str) -> str:
+    """sha256 over the Python files of an installed package, by path; "" for one without files."""
+    spec = importlib.util.find_spec(package)
+    folders = [Path(p) for p in (spec.submodule_search_locations or ())] if spec else []
+    files = [(f, f.relative_to(folder).as_posix()) for folder in folders for f in folder.rglob("*.py")]
+    if spec and not folders and spec.origin:
+        files = [(Path(spec.origin), Path(spec.origin).name)]
+    total = hashlib.sha256()
+    for file, name in sorted(files, key=lambda f: f[1]):
+        total.update(f"{name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+    return total.hexdigest()
+
+
+@contextlib.contextmanager
+def claimed(directory: Path, build: str, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold the right to build; wait while another process on this machine has it, after calling `waiting`.
+
+    The lock is the kernel's and goes with the process: a crash leaves nothing behind.
+
+    Raises
+    ------
+    StoreError
+        If the directory cannot be written.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        file = (directory / f"{build}.lock").open("w")
+    except OSError as error:
+        raise StoreError(
+            f"the directory of the embedded store cannot be written: {error}",
+            where=str(directory),
+            next="Choose another: home=…",
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+# ---------------------------------------------------------------------------------------------------- stream
+
+
+def check_horizons(clock: Clock, label: Label) -> None:
+    """Refuse a horizon shorter than a row: nothing could happen within it.
+
+    Raises
+    ------
+    ConfigError
+    """
+    shortest = min(label.horizons_ns)
+    if shortest < clock.period_ns:
+        raise ConfigError(
+            f"the label looks {duration_name(shortest)} ahead, but a row lasts {duration_name(clock.period_ns)}",
+            where="label",
+            hint="Use longer horizons or a faster clock.",
+        )
+
+
+def build_table(
+    feed: Feed, pipeline: Pipeline, label: Label, write: Callable[[Any], None], batch: int,
+    advance: Callable[[float], None],
+) -> tuple[Layout, Summary]:  # fmt: skip
+    """Stream a feed through the pipeline and hand batches of the training table to `write`.
+
+    Parameters
+    ----------
+    feed : Feed
+    pipeline : Pipeline    without wakes
+    label : Label
+    write : callable       takes a pyarrow.Table
+    batch : int            rows a batch has at least
+    advance : callable     told of every number of rows closed
+
+    Raises
+    ------
+    DataError
+        If there are no rows, fewer than a warm-up, or they do not reach the longest horizon.
+    """
+    layout = Layout.of([c.name for c in pipeline.columns], [c.name for c in pipeline.regime_columns], label)
+    assembler = Assembler(layout, feed.instrument.symbol, label, batch)
+    events = 0
+    for taken in _closed_rows(feed, pipeline):
+        events += taken
+        if len(pipeline.rows):
+            table = assembler.add(pipeline.rows, pipeline.x, pipeline.descriptors)
+            if table is not None:
+                write(table)
+            advance(len(pipeline.rows))
+    rest = assembler.finish()
+    if rest is not None:
+        write(rest)
+    columns = (*pipeline.columns, *pipeline.regime_columns)
+    _check_enough(assembler.summary, events, columns, label.max_horizon_ns)
+    return layout, assembler.summary
+
+
+def _closed_rows(feed: Feed, pipeline: Pipeline) -> Iterator[int]:
+    """Push everything; after each step the pipeline holds the rows it closed. Yields the events consumed."""
+    for batch in feed:
+        if batch.rows is not None:
+            raise DataError(
+                "the source gives rows, and the pipeline needs events",
+                where="source",
+                hint="Use a source with a book.",
+            )
+        at, whole = 0, False
+        while not whole:
+            before = at
+            at, wake = pipeline.push(batch.events, at)
+            whole = at == len(batch.events) and not wake
+            yield at - before
+
+
+def _check_enough(summary: Summary, events: int, columns: Iterable[Column], horizon: int) -> None:
+    rows = summary.rows
+    if rows == 0:
+        raise DataError(
+            f"no row was closed: the source gave {events:,} events, and the book never became whole before "
+            "a row's end",
+            where="source",
+            hint="Is there a snapshot in the data, and does it last longer than one row (clock.every)?",
+        )
+    if summary.unusable == rows:
+        flags = ", ".join(f"{flag} {n:,}" for flag, n in summary.flags.items())
+        raise DataError(f"none of the {rows:,} rows has a usable book ({flags})", where="source")
+    slowest = max(columns, key=lambda column: column.warmup)
+    if rows <= slowest.warmup:
+        raise DataError(
+            f"{rows:,} rows are too few: {slowest.name} is known from row {slowest.warmup:,} on",
+            where="source",
+            hint="Use more data, a faster clock (clock.every), or shorter windows.",
+        )
+    span = summary.last_ns - summary.first_ns
+    if span < horizon:
+        raise DataError(
+            f"the rows span {span / NS:.10g}s and the label looks {duration_name(horizon)} ahead: none is known",
+            where="label.horizons",
+            hint="Use more data or shorter horizons.",
+        )
+
+
+def write_build(
+    store: Store, build: str, what: Mapping[str, Any], make: Callable[[Callable[[Any], None]], tuple[Layout, Summary]],
+    symbol: str,
+) -> Build:  # fmt: skip
+    """Write and seal a build; whatever stops it half-way is cleaned up as well as can be.
+
+    Parameters
+    ----------
+    store : Store
+    build : str
+    what : mapping     its identity
+    make : callable    streams the table into the function it is given
+    symbol : str
+    """
+    store.discard(build)  # what an interrupted build may have left
+    try:
+        layout, summary = make(lambda table: store.write(build, TABLE, table))
+        manifest = {
+            "identity": dict(what),
+            "symbol": symbol,
+            "layout": layout.as_manifest(),
+            "summary": vars(summary),
+            "tables": {TABLE: summary.rows},
+        }
+        store.seal(build, manifest)
+    except BaseException:
+        with contextlib.suppress(BtcframeError):  # unsealed rows are never read, and the error matters more
+            store.discard(build)
+        raise
+    return Build(build, manifest, reused=False)
+
+
+def describe(build: Build) -> str:
+    """A few lines on what a build holds and what was left out."""
+    s, layout = build.summary, build.layout
+    head = f"Build {build.id}{' exists' if build.reused else ''}: {s.rows:,} rows of {build.manifest['symbol']}, "
+    lines = [
+        f"{head}{len(layout.columns)} features, horizons {', '.join(map(duration_name, layout.horizons_ns))}",
+        f"  {(s.last_ns - s.first_ns) / NS:,.0f} s, {s.warmup:,} rows of warm-up, "
+        f"{s.unusable:,} rows unusable (weight 0)",
+    ]
+    if s.flags:
+        lines.append("  flags: " + ", ".join(f"{flag} {n:,}" for flag, n in sorted(s.flags.items())))
+    thin = {name: n for name, n in s.valid.items() if n < 0.9 * s.rows}
+    if thin:
+        lines.append(
+            "  known in less than 90 % of the rows: "
+            + ", ".join(f"{name} {n / s.rows:.0%}" for name, n in thin.items())
+        )
+    return "\n".join(lines)

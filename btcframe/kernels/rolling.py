@@ -1,0 +1,62 @@
+"""Windows and exponential means over rows, shared by the kernels of features.
+
+Every helper is one step of a stream: memory in, one row, memory out, so that n rows at once are n single rows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from btcframe.kernels import kernel
+from btcframe.types import StateArray
+
+STATELESS = np.dtype([("none", "u1")])
+"""The state of a component that remembers nothing: one unused byte, so that it is saved like any other."""
+
+
+def stateless() -> StateArray:
+    """Memory of a component without memory."""
+    return np.zeros(1, STATELESS)
+
+
+def decays(half_lives: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Weight w = 0.5^(1/h) that a row loses per row, for half-lives h in rows."""
+    return np.array([0.5 ** (1.0 / h) for h in half_lives], np.float64)
+
+
+@kernel
+def lagged(ring, position, lag):
+    """Value pushed `lag` rows before the row at `position`; 1 <= lag <= len(ring).
+
+    Read before the row at `position` is pushed: a lag of len(ring) shares its slot.
+    """
+    return ring[(position - lag) % len(ring)]
+
+
+@kernel
+def push(ring, position, value):
+    """Store the row at `position`, forgetting the one len(ring) rows earlier."""
+    ring[position % len(ring)] = value
+
+
+@kernel
+def ewm_gap(gap, weight, decay, step):
+    """One row of an exponential mean, held as its distance from the newest value.
+
+    With num ← w·num + x and den ← w·den + 1 the mean is num/den. For prices the mean's distance from x is a
+    millionth of x, and a difference of two such means would lose the digits that matter: so we carry
+    g = num/den − x itself. From x to x + step: g ← w·den·(g − step)/(w·den + 1), which has no large terms.
+
+    Parameters
+    ----------
+    gap, weight : float      g and den after the last valid row; den includes the decay of rows without a value
+    decay : float            w
+    step : float             newest value minus the one before
+
+    Returns
+    -------
+    (gap, weight) : (float, float)
+    """
+    old = decay * weight
+    return old * (gap - step) / (old + 1.0), old + 1.0

@@ -1,0 +1,1 @@
+"""Built-in labels: the only components that look ahead, each says how far."""

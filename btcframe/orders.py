@@ -1,0 +1,151 @@
+"""The orders of a session as we know them: what was sent, what the venue said, what still works."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+from btcframe.api import Action, Intent, Working
+from btcframe.audit import Table
+from btcframe.errors import PluginError
+from btcframe.types import OrderState, StateArray, TimeInForce
+
+_FINAL = frozenset(state for state in OrderState if state.final)
+
+
+class Orders:
+    """Orders by id, counted from 1; every state of each is written to `table`.
+
+    A working order's `ticks` are those last asked for, its `lots` the larger of what was asked for and what the
+    venue confirmed, until the venue answers: an amendment on its way may still come too late, and limits must hold
+    either way.
+
+    Parameters
+    ----------
+    table : Table of ORDER
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._working: dict[int, Working] = {}
+        self._origin: dict[int, tuple[int, int, int]] = {}  # row_ns, model, tif of the working orders
+        self._view: tuple[Working, ...] | None = ()
+        self.count = 0
+
+    @property
+    def working(self) -> tuple[Working, ...]:
+        """Orders that are not final, oldest first."""
+        if self._view is None:
+            self._view = tuple(self._working.values())
+        return self._view
+
+    def get(self, order_id: int) -> Working | None:
+        """A working order, None where there is none of that id."""
+        return self._working.get(order_id)
+
+    def complete(self, intent: Intent) -> tuple[Intent, str]:
+        """The intent with side, time in force and the like of the order it changes, and why it is denied, if so.
+
+        Denials: not_whole (a price or size that is no whole number), not_working, canceling, no_side, no_size,
+        no_price (only IOC and FOK orders go without one).
+        """
+        asked = intent
+        intent = asked._replace(ticks=whole(asked.ticks), lots=whole(asked.lots), side=whole(asked.side))
+        if intent != asked:
+            return intent, "not_whole"
+        if intent.action != Action.SUBMIT:
+            order = self._working.get(intent.order_id)
+            if order is None:
+                return intent, "not_working"
+            if order.state == OrderState.PENDING_CANCEL:
+                return intent, "canceling"
+            tif = TimeInForce(self._origin[order.order_id][2])
+            intent = intent._replace(side=order.side, tif=tif, reduce_only=order.reduce_only)
+            if intent.action == Action.CANCEL:
+                return intent, ""
+        if intent.side not in (1, -1):
+            return intent._replace(side=0), "no_side"
+        if intent.lots <= 0:
+            return intent, "no_size"
+        priceless = intent.action == Action.SUBMIT and intent.tif in (TimeInForce.IOC, TimeInForce.FOK)
+        if intent.ticks < 0 or (intent.ticks == 0 and not priceless):
+            return intent, "no_price"
+        return intent, ""
+
+    def add(self, intent: Intent, now_ns: int, row_ns: int, model: int, state: OrderState) -> int:
+        """A new order in its first state, SUBMITTED or DENIED. Returns its id."""
+        self.count += 1
+        order_id = self.count
+        self._table.append(
+            (
+                order_id, now_ns, 0, row_ns, intent.ticks, intent.lots, 0,
+                state, intent.side, intent.tif, intent.reduce_only, model,
+            )
+        )  # fmt: skip
+        if state not in _FINAL:
+            self._working[order_id] = Working(
+                order_id, intent.side, intent.ticks, intent.lots, 0, state, now_ns, intent.reduce_only
+            )
+            self._origin[order_id] = (row_ns, model, intent.tif)
+            self._view = None
+        return order_id
+
+    def amending(self, order_id: int, ticks: int, lots: int) -> None:
+        """An amendment was sent."""
+        order = self._working[order_id]
+        self._working[order_id] = order._replace(ticks=ticks, lots=max(lots, order.lots))
+        self._view = None
+
+    def canceling(self, order_id: int, now_ns: int) -> None:
+        """A cancel was sent."""
+        order = self._working[order_id]._replace(state=OrderState.PENDING_CANCEL)
+        self._working[order_id] = order
+        self._view = None
+        row_ns, model, tif = self._origin[order_id]
+        self._table.append(
+            (
+                order_id, now_ns, 0, row_ns, order.ticks, order.lots, order.filled_lots,
+                OrderState.PENDING_CANCEL, order.side, tif, order.reduce_only, model,
+            )
+        )  # fmt: skip
+
+    def report(self, records: StateArray) -> None:
+        """What the venue says, ORDER[n]: its records with our row and model written into them.
+
+        Raises
+        ------
+        PluginError
+            If an order was never sent or is final already, or more is filled than was asked for.
+        """
+        for record in records.tolist():
+            self._report(record)
+        self._view = None
+
+    def _report(self, record: tuple[Any, ...]) -> None:
+        order_id, ns, venue_ns, _, ticks, lots, filled, state, side, tif, reduce_only, _ = record
+        order = self._working.get(order_id)
+        if order is None or filled > max(lots, order.lots) or filled < order.filled_lots:
+            raise PluginError(
+                f"the venue reports order {order_id} as {OrderState(state).name}, {filled} of {lots} lots filled",
+                where="venue",
+                hint=f"We know it as {order}." if order else "No order of that id works.",
+            )
+        row_ns, model, _ = self._origin[order_id]
+        if state in _FINAL:
+            del self._working[order_id], self._origin[order_id]
+        else:
+            if order.state == OrderState.PENDING_CANCEL:
+                state = int(OrderState.PENDING_CANCEL)  # the cancel is still on its way
+            self._working[order_id] = order._replace(ticks=ticks, lots=lots, filled_lots=filled, state=state)
+        self._table.append(
+            (order_id, ns, venue_ns, row_ns, ticks, lots, filled, state, side, tif, reduce_only, model)
+        )
+
+
+def whole(value: Any) -> int:
+    """A whole number as an int; 0 for what is not one, such as NaN, or is none that a record can hold."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        return 0
+    return number if abs(number) < 1 << 62 else 0

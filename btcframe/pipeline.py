@@ -1,0 +1,272 @@
+"""The only place where events become rows and rows become features.
+
+`Pipeline.push` is the one path of build, backtest, paper, live and replay: batches of any size, or one event at a
+time, give the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from btcframe.api import Clock, Column, Feature, Regime, Wake, Wakes
+from btcframe.errors import ConfigError
+from btcframe.kernels.book import copy_book, new_book, top
+from btcframe.kernels.flow import BEST, TIMER, ingest, new_state
+from btcframe.kernels.rows import build_rows, close_row
+from btcframe.types import CUT, LEVELS, ROW, EventArray, Floats, Instrument, Ints, RowArray, StateArray
+
+Gate = Callable[[EventArray, int], tuple[int, bool]]
+"""(events ingested, now) → (how many of them may stand, whether something was reported)."""
+
+_WAKES = tuple(Wake(bits) for bits in range(2 * Wake.FULL))  # IntFlag arithmetic costs a microsecond a time
+
+
+class _Part(NamedTuple):
+    """A feature or the regime, with its memory and its own block of output.
+
+    Each has a block of its own, so that a kernel sees one memory layout whether one row closed or 65,536.
+    """
+
+    name: str
+    component: Feature | Regime
+    state: StateArray
+    block: Floats
+    first: int  # column of the shared matrix its block is copied to
+
+    def update(self, rows: RowArray, matrix: Floats) -> None:
+        out = self.block[: len(rows)]
+        out.fill(np.nan)
+        self.component.update(rows, self.state, out)
+        matrix[: len(rows), self.first : self.first + out.shape[1]] = out
+
+
+class Pipeline:
+    """Book, rows, features and regime descriptors of one instrument.
+
+    Parameters
+    ----------
+    instrument : Instrument
+    clock : Clock
+    features : mapping of name to Feature     their columns make up `x`, in this order
+    regime : Regime
+    wakes : Wakes, optional
+        None builds whole batches. Otherwise `push` stops at every closed row and at what `wakes` asks for.
+    capacity : int
+        rows that one push can close; more make it stop with Wake.FULL
+
+    Raises
+    ------
+    ConfigError
+        If two components write a column of the same name.
+    """
+
+    def __init__(
+        self,
+        instrument: Instrument,
+        clock: Clock,
+        features: Mapping[str, Feature],
+        regime: Regime,
+        *,
+        wakes: Wakes | None = None,
+        capacity: int = 65536,
+    ) -> None:
+        self.instrument = instrument
+        self.columns, self._features = _parts(features, instrument, 1 if wakes else capacity)
+        self.regime_columns, self._regime = _parts({"regime": regime}, instrument, 1 if wakes else capacity)
+        _refuse_duplicates({**features, "regime": regime})
+        self._wakes = wakes
+        self._wanted = (BEST if wakes and wakes.best else 0) | (TIMER if wakes and wakes.timer_ns else 0)
+        self._capacity = 1 if wakes else capacity
+        self._rows = np.zeros(self._capacity, ROW)
+        self._x = np.empty((self._capacity, len(self.columns)))
+        self._descriptors = np.empty((self._capacity, len(self.regime_columns)))
+        self._closed = 0
+        self._book = new_book()
+        self._ingest = new_state(instrument, wakes.timer_ns if wakes else 0)
+        self._now = self._ingest["now"]  # a view
+        self._clock = clock
+        self._clock_state = clock.state()
+        self._cuts = np.zeros(self._capacity, CUT)
+        # how far the clock has looked ahead of what was consumed: the next cut (-1 for none known), its row, and
+        # the first event not looked at, counted from the first event not consumed
+        self._ahead = np.array([-1, 0, 0])
+        self._book_before, self._ingest_before = new_book(), self._ingest.copy()
+        self._levels = tuple(np.empty(LEVELS, np.int64) for _ in range(4))
+
+    def push(self, events: EventArray, start: int = 0, gate: Gate | None = None) -> tuple[int, Wake]:
+        """Consume events up to the next wake.
+
+        Call again with the same array, from what was consumed on, until everything is consumed and the wake is
+        NONE.
+
+        Parameters
+        ----------
+        events : EVENT[n]
+        start : int         first event not yet consumed
+        gate : callable, optional
+            Called with the events that lead up to the wake and the time then known. Where it takes fewer, what
+            was ingested is rewound and only those stand: no row closes, and the wake is ORDER.
+
+        Returns
+        -------
+        (consumed, wake) : (int, Wake)
+        """
+        self._closed = 0
+        if start >= len(events):
+            return len(events), Wake.NONE
+        if self._wakes is None:
+            if gate is not None:
+                raise ValueError("a gate needs a pipeline with wakes")
+            return self._push_batch(events, start)
+        return self._push_to_wake(events, start, gate)
+
+    def _push_batch(self, events: EventArray, start: int) -> tuple[int, Wake]:
+        found, seen = self._clock.cuts(events, start, self._clock_state, self._cuts)
+        self._closed = build_rows(
+            self._book, self._ingest, events, start, seen, self._cuts, found, self._rows
+        )
+        self._compute()
+        return seen, Wake.NONE if seen == len(events) else Wake.FULL
+
+    def _push_to_wake(self, events: EventArray, start: int, gate: Gate | None) -> tuple[int, Wake]:
+        cut, row_ns, looked = self._ahead.tolist()
+        if cut < 0 and start + looked < len(events):
+            found, seen = self._clock.cuts(events, start + looked, self._clock_state, self._cuts)
+            looked = seen - start
+            if found:
+                cut, row_ns = int(self._cuts["index"][0]) - start, int(self._cuts["row_ns"][0])
+        stop = len(events) if cut < 0 else start + cut
+        if gate is not None:
+            copy_book(self._book, self._book_before)
+            _copy(self._ingest, self._ingest_before)
+        at, why = ingest(self._book, self._ingest, events, start, stop, self._wanted, cut >= 0)
+        closes = cut >= 0 and at == stop and why != BEST
+        wake = int(why)
+        if gate is not None:
+            taken, reported = gate(events[start:at], self.now_ns)
+            if taken < at - start:
+                copy_book(self._book_before, self._book)
+                _copy(self._ingest_before, self._ingest)
+                at, closes, wake = start + taken, False, 0
+                ingest(self._book, self._ingest, events, start, at, 0, False)
+                reported = True
+            if reported:
+                wake |= Wake.ORDER.value
+        if closes:
+            self._closed = close_row(self._book, self._ingest, self._rows, 0, row_ns)
+            self._compute()
+            cut = -1
+            if self._closed:
+                wake |= Wake.ROW.value
+        elif cut >= 0:
+            cut -= at - start
+        self._ahead[:] = cut, row_ns, looked - (at - start)
+        return at, _WAKES[wake]
+
+    def _compute(self) -> None:
+        if self._closed:
+            rows = self.rows
+            for part in self._features:
+                part.update(rows, self._x)
+            for part in self._regime:
+                part.update(rows, self._descriptors)
+
+    @property
+    def rows(self) -> RowArray:
+        """ROW[m] closed by the last push; a view until the next one."""
+        return self._rows[: self._closed]
+
+    @property
+    def x(self) -> Floats:
+        """float64[m, k]: the features of `rows`; a view until the next push."""
+        return self._x[: self._closed]
+
+    @property
+    def descriptors(self) -> Floats:
+        """float64[m, d]: the regime descriptors of `rows`; a view until the next push."""
+        return self._descriptors[: self._closed]
+
+    @property
+    def now_ns(self) -> int:
+        """Latest local time known: of the last item consumed, or of the one that a row closed before."""
+        return int(self._now[0])
+
+    def top(self) -> tuple[bool, Ints, Ints, Ints, Ints]:
+        """The book as it stands.
+
+        Returns
+        -------
+        (usable, bid_ticks, bid_lots, ask_ticks, ask_lots)
+            usable: valid, whole, two-sided and uncrossed; int64 arrays of up to 20 levels, best first, copies.
+        """
+        sound, bids, asks = top(self._book, *self._levels)
+        bid_ticks, bid_lots, ask_ticks, ask_lots = self._levels
+        return (
+            bool(sound),
+            bid_ticks[:bids].copy(),
+            bid_lots[:bids].copy(),
+            ask_ticks[:asks].copy(),
+            ask_lots[:asks].copy(),
+        )
+
+    def save(self) -> dict[str, Any]:
+        """Copy all memory: what `restore` needs to go on to the same bits."""
+        return {name: array.copy() for name, array in self._memory().items()}
+
+    def restore(self, memory: Mapping[str, Any]) -> None:
+        """Continue where `save` was called, on a pipeline built from the same config.
+
+        Raises
+        ------
+        ConfigError
+            If the memory is that of other components.
+        """
+        own = self._memory()
+        for name in own.keys() | memory.keys():
+            if name not in own or name not in memory or own[name].dtype != memory[name].dtype:
+                raise ConfigError(
+                    f"the saved state is another pipeline's: {name!r} differs",
+                    hint="Clock, features and regime must be those it was saved with.",
+                )
+        for name, array in own.items():
+            array[:] = memory[name]
+        self._closed = 0
+
+    def _memory(self) -> dict[str, StateArray]:
+        parts = {f"features.{p.name}": p.state for p in self._features}
+        fixed = {"book": self._book, "ingest": self._ingest, "clock": self._clock_state, "ahead": self._ahead}
+        return {**fixed, **parts, "regime": self._regime[0].state}
+
+
+def _parts(
+    components: Mapping[str, Any], instrument: Instrument, capacity: int
+) -> tuple[tuple[Column, ...], list[_Part]]:
+    columns: list[Column] = []
+    parts = []
+    for name, component in components.items():
+        own = component.columns()
+        block = np.empty((capacity, len(own)))
+        parts.append(_Part(name, component, component.state(instrument), block, len(columns)))
+        columns += own
+    return tuple(columns), parts
+
+
+def _refuse_duplicates(components: Mapping[str, Feature | Regime]) -> None:
+    owners: dict[str, str] = {}
+    for name, component in components.items():
+        for column in component.columns():
+            other = owners.setdefault(column.name, name)
+            if other != name:
+                raise ConfigError(
+                    f"features {other} and {name} both write a column {column.name!r}",
+                    where="features",
+                    hint="Change a parameter that is part of the name, or leave one of them out.",
+                )
+
+
+def _copy(source: StateArray, target: StateArray) -> None:
+    # as bytes: one memcpy, where assigning a structured array goes field by field
+    target.view(np.uint8)[:] = source.view(np.uint8)

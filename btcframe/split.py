@@ -1,0 +1,130 @@
+"""Purged, embargoed splits: no training label ends inside, or shortly before, the window it is tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from btcframe.api import Split
+from btcframe.errors import ConfigError, DataError, ModelError
+from btcframe.types import Ints, duration_name
+
+
+@dataclass(frozen=True)
+class WalkForward:
+    """Walk-forward validation: train on the past, test on the window that follows, move on.
+
+    The rows are cut into a first part that is only trained on and `folds` test windows of equal numbers of rows, in
+    order of time. A row is trained on in a fold if its longest label ends before the test window starts, less
+    the embargo: max_h t_end < test_start − embargo. The first part holds n/(folds + 1) rows, or as many as it
+    takes for `min_train` of them to survive that.
+
+    Parameters
+    ----------
+    folds : int         test windows, at least 1
+    embargo_ns : int    time kept free between the last training label and the test window
+    min_train : int     training rows a fold needs after purging
+    expanding : bool    train on the whole past, or on as many of the latest rows as the first fold had
+
+    Raises
+    ------
+    ConfigError
+        For settings that make no sense.
+    """
+
+    folds: int = 5
+    embargo_ns: int = 0
+    min_train: int = 500
+    expanding: bool = True
+
+    def __post_init__(self) -> None:
+        for name, value, least in (
+            ("folds", self.folds, 1),
+            ("embargo", self.embargo_ns, 0),
+            ("min_train", self.min_train, 1),
+        ):
+            if value < least:
+                raise ConfigError(f"validation.{name}: {value} is less than {least}", where="validation")
+
+    def split(self, row_ns: Ints, t_end: Ints) -> Iterator[Split]:
+        """Folds in order of time.
+
+        Parameters
+        ----------
+        row_ns : int64[n]     strictly increasing
+        t_end : int64[n, h]   when each label is known, never before its row
+
+        Raises
+        ------
+        DataError
+            If rows are duplicated or go back in time, or a label ends before its row.
+        ModelError
+            If there are too few rows for the folds, for `min_train`, or for the longest label.
+        """
+        _check_order(row_ns, t_end)
+        latest = t_end.max(axis=1)
+        first = self._first_test(row_ns, latest)
+        edges = first + (len(row_ns) - first) * np.arange(self.folds + 1) // self.folds
+        reach = int((latest - row_ns).max())
+        width = 0
+        for fold in range(self.folds):
+            start, stop = int(edges[fold]), int(edges[fold + 1])
+            lasts = int(row_ns[stop - 1] - row_ns[start])
+            if lasts < reach:
+                raise ModelError(
+                    f"the test window of fold {fold} lasts {_seconds(lasts)}, less than the longest label "
+                    f"({_seconds(reach)}): {len(row_ns):,} rows in {self.folds} folds",
+                    where="validation.folds",
+                    hint="Use fewer folds, shorter horizons (label.horizons), or more data.",
+                )
+            train = np.flatnonzero(latest[:start] < row_ns[start] - self.embargo_ns)
+            if fold == 0:
+                width = len(train)
+            yield Split(train if self.expanding else train[-width:], np.arange(start, stop))
+
+    def _first_test(self, row_ns: Ints, latest: Ints) -> int:
+        n = len(row_ns)
+        if n <= self.folds:
+            raise ModelError(
+                f"{n:,} rows are too few for {self.folds} folds",
+                where="validation.folds",
+                hint="Every fold needs at least one row to test on and one to train on.",
+            )
+        # a label ends no earlier than its row, so every row counted here lies before row i
+        kept = np.searchsorted(np.sort(latest), row_ns - self.embargo_ns, side="left")
+        enough = np.flatnonzero(kept >= self.min_train)
+        first = max(n // (self.folds + 1), int(enough[0]) if len(enough) else n)
+        if n - first < self.folds:
+            reach = int((latest - row_ns).max())
+            raise ModelError(
+                f"{n:,} rows are not enough: {self.min_train:,} to train on, purged of labels that reach "
+                f"{_seconds(reach)} ahead and {_seconds(self.embargo_ns)} of embargo, leave "
+                f"{n - first:,} for {self.folds} test windows",
+                where="validation",
+                hint=f"Lower validation.min_train (at most {int(kept[-1]):,} rows survive purging), "
+                "validation.embargo or label.horizons, or use more data.",
+            )
+        return first
+
+
+def _check_order(row_ns: Ints, t_end: Ints) -> None:
+    shape: tuple[int, ...] = t_end.shape
+    if len(shape) != 2 or shape[0] != len(row_ns) or shape[1] == 0:
+        raise DataError(f"t_end has shape {shape}, which does not go with {len(row_ns)} rows")
+    backwards = np.flatnonzero(np.diff(row_ns) <= 0)
+    if len(backwards):
+        at = int(backwards[0]) + 1
+        what = "is there twice" if row_ns[at] == row_ns[at - 1] else "goes back in time"
+        raise DataError(
+            f"row {at:,} (row_ns {row_ns[at]}) {what}; {len(backwards):,} rows are out of order",
+            hint="Rows must be strictly ordered in time: build the table again from its source.",
+        )
+    early = np.flatnonzero(t_end.min(axis=1) < row_ns)
+    if len(early):
+        raise DataError(f"the label of row {int(early[0]):,} ends before the row itself")
+
+
+def _seconds(ns: int) -> str:
+    return duration_name(ns) if ns % 1_000_000 == 0 else f"{ns / 1e9:.6g}s"

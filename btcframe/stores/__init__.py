@@ -1,0 +1,1 @@
+"""Built-in stores: where the tables of a build lie."""

@@ -1,0 +1,126 @@
+"""The contract of a risk rule: pure, never adding risk, never in the way of getting out."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+from btcframe.api import Account, Action, Intent, Market, Veto
+from btcframe.testing.checks import (
+    ContractError,
+    check_config_roundtrip,
+    check_docstring,
+    check_light_import,
+    name_of,
+)
+from btcframe.testing.policies import arrays_of, changed_in, market, positions, reduces
+
+
+def accounts() -> tuple[Account, ...]:
+    """Rich, poor, and deep in a loss, in every position."""
+    money = ((1e6, 1e6), (10.0, 1e6), (1e5, 1e6))
+    return tuple(Account(p, equity, equity, peak, 12.5) for p in positions() for equity, peak in money)
+
+
+def intents_of(account: Account) -> tuple[Intent, ...]:
+    """What a policy might ask for: open, close, add, amend, cancel."""
+    held = account.position.lots
+    asked = [
+        Intent(Action.SUBMIT, side, lots, ticks)
+        for side in (1, -1)
+        for lots in (1, 1000, 10**9)
+        for ticks in (0, 600_000)
+    ]
+    if held:
+        out = -1 if held > 0 else 1
+        asked += [Intent(Action.SUBMIT, out, abs(held), reduce_only=True), Intent(Action.SUBMIT, out, 1)]
+    for order in account.position.working:
+        asked += [
+            Intent(Action.AMEND, order.side, order.lots + 50, order.ticks, order_id=order.order_id),
+            Intent(Action.CANCEL, order.side, order_id=order.order_id),
+        ]
+    return tuple(asked)
+
+
+def _cases() -> Iterator[tuple[Intent, Account, Market]]:
+    views = (
+        market(5.0),
+        market(-5.0, seed=1),
+        market(0.01, seed=2),
+        market(float("nan")),
+        market(5.0, usable=False),
+    )
+    for account, view in itertools.product(accounts(), views):
+        for intent in intents_of(account):
+            yield intent, account, view
+
+
+def check_pure(risk: Any) -> None:
+    """The same question gives the same answer, and nothing is changed."""
+    cases = list(_cases())
+    answers = []
+    for intent, account, view in cases:
+        before = arrays_of(view)
+        answers.append(risk.check(intent, account, view))
+        where = changed_in(view, before)
+        if where:
+            raise ContractError(f"{name_of(risk)} changes its input: {where}", "A rule reads and answers.")
+    for instance in (risk, dataclasses.replace(risk)):
+        for i in reversed(range(len(cases))):
+            again = instance.check(*cases[i])
+            if again != answers[i]:
+                raise ContractError(
+                    f"{name_of(risk)} is not pure: to {cases[i][0]} it answered {answers[i]}, then {again}",
+                    "Judge by intent, account and market only: a rule that counts belongs in the account.",
+                )
+
+
+def check_never_increases(risk: Any) -> None:
+    """The answer is a Veto with a code, or the intent, perhaps smaller: never larger, never another one."""
+    for intent, account, view in _cases():
+        answer = risk.check(intent, account, view)
+        if isinstance(answer, Veto):
+            if not answer.code:
+                raise ContractError(
+                    f"{name_of(risk)} vetoes without a code", "Veto('max_position', 'details')."
+                )
+            continue
+        if not isinstance(answer, Intent) or not _no_more_than(answer, intent):
+            raise ContractError(
+                f"{name_of(risk)} increases risk: asked for {intent}, it answers {answer!r}",
+                "Return the intent, intent._replace(lots=fewer), or a Veto.",
+            )
+
+
+def _no_more_than(answer: Intent, intent: Intent) -> bool:
+    same = answer._replace(lots=intent.lots, reason=intent.reason, reduce_only=intent.reduce_only) == intent
+    if intent.action == Action.CANCEL:
+        return same
+    return same and 0 < answer.lots <= intent.lots and answer.reduce_only >= intent.reduce_only
+
+
+def check_reducing_passes(risk: Any) -> None:
+    """Cancels and reducing orders pass unchanged: a limit must not lock a position in."""
+    for intent, account, view in _cases():
+        if intent.action == Action.AMEND or not (
+            intent.action == Action.CANCEL or reduces(intent, account.position)
+        ):
+            continue
+        answer = risk.check(intent, account, view)
+        if answer != intent:
+            raise ContractError(
+                f"{name_of(risk)} blocks the way out: at position {account.position.lots} it answers {answer} to {intent}",
+                "Let CANCEL, reduce_only and orders against the position pass; limits are for opening.",
+            )
+
+
+CHECKS = (
+    check_pure,
+    check_never_increases,
+    check_reducing_passes,
+    check_docstring,
+    check_config_roundtrip,
+    check_light_import,
+)

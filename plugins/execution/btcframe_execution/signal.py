@@ -1,0 +1,91 @@
+"""What the prediction says for one horizon: shared by the policies and rules that look at it."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import NamedTuple
+
+from btcframe.api import Market
+from btcframe.errors import ConfigError, did_you_mean
+from btcframe.types import Instrument, duration_name, duration_ns
+
+
+class Signal(NamedTuple):
+    """A prediction at one horizon."""
+
+    model: int  # PREDICTION.model, -1 where there is no model
+    mean: float  # expected return, bps, NaN where there is none
+    p_up: float  # NaN where there is none
+
+
+NO_MODEL = Signal(-1, math.nan, math.nan)
+
+
+def signal(market: Market, horizon: str) -> Signal:
+    """The prediction at `horizon`, "" for the longest.
+
+    Raises
+    ------
+    ConfigError
+        If the models do not predict that horizon.
+    """
+    predictions = market.prediction
+    if not len(predictions):
+        return NO_MODEL
+    at = int(predictions["horizon_ns"].argmax())
+    if horizon:
+        horizons = predictions["horizon_ns"].tolist()
+        if duration_ns(horizon) not in horizons:
+            names = [duration_name(h) for h in horizons]
+            raise ConfigError(f"there is no prediction over {horizon}", hint=did_you_mean(horizon, names))
+        at = horizons.index(duration_ns(horizon))
+    _, _, mean, p_up, _, _, model, _ = predictions[at].item()
+    return Signal(model, mean, p_up)
+
+
+def spread_bps(market: Market) -> float:
+    """Best ask less best bid, bps of the mid; the market must be usable."""
+    bid, ask = int(market.bid_ticks[0]), int(market.ask_ticks[0])
+    return 2e4 * (ask - bid) / (ask + bid)
+
+
+def whole_lots(instrument: Instrument, size: float) -> int:
+    """Lots of a size in base coin, rounded down; the decimal that is written counts, not its nearest float."""
+    return int(Decimal(repr(size)) // instrument.lot)
+
+
+def entry_side(now: Signal, threshold_bps: float) -> int:
+    """The side to open: the sign of the prediction where it reaches the threshold, 0 otherwise and for NaN."""
+    if not abs(now.mean) >= threshold_bps:
+        return 0
+    return int(now.mean > 0) - int(now.mean < 0)
+
+
+def exit_reason(position_lots: int, now: Signal) -> str:
+    """Why a position is to be closed, "" where it is kept.
+
+    It is kept until the prediction changes sign. A row without prediction changes nothing, but without a model
+    there will be no such sign any more.
+    """
+    if not position_lots:
+        return ""
+    if now.model < 0:
+        return "no model"
+    return "signal flipped" if position_lots * now.mean < 0 else ""
+
+
+def check_horizon(horizon: str) -> None:
+    """Raise ValueError unless it is a duration or ""."""
+    if horizon:
+        try:
+            duration_ns(horizon)
+        except ValueError as error:
+            raise ValueError(f"horizon: {error}") from error
+
+
+def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:
+    """Raise ValueError unless low <= value <= high and value is finite."""
+    if not (math.isfinite(value) and low <= value <= high):
+        upper = f" and at most {high:g}" if math.isfinite(high) else ""
+        raise ValueError(f"{name}: {value} must be at least {low:g}{upper}")

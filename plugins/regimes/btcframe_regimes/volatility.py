@@ -1,0 +1,186 @@
+"""Market regime by rolling realised volatility: low, normal, high."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from btcframe.api import Column
+from btcframe.errors import ModelError
+from btcframe.kernels import kernel
+from btcframe.types import Floats, Instrument, Ints, RowArray, StateArray
+
+LABELS = ("low", "normal", "high")
+UNKNOWN = -1
+
+
+@dataclass(frozen=True)
+class Volatility:
+    """Realised volatility of the mid over a rolling window, cut into three regimes.
+
+    v_t = 1e4 · sqrt(mean of r² over the valid returns of the last `window` rows), r_t = ln m_t − ln m_{t−1}, in bps
+    per row. NaN until the window has passed, where the row's own return is NaN, and where fewer than ⌈0.8·window⌉
+    returns are valid. The window is summed afresh for each row, so nothing drifts.
+
+    Fitting takes the quantiles `low` and `high` of v over the training rows as thresholds. A row is then low,
+    normal or high; a regime is left only when v passes its threshold by the share `hysteresis`. Probabilities are 0 or 1,
+    NaN where v is NaN (the regime is kept over such rows).
+
+    Parameters
+    ----------
+    window : int         rows, at least 2
+    low : float          quantile below which volatility is low
+    high : float         quantile above which it is high
+    hysteresis : float   share of a threshold by which it must be passed to change the regime
+
+    References
+    ----------
+    Andersen, Bollerslev, Diebold & Labys, Modeling and forecasting realized volatility, Econometrica 71, 2003.
+
+    Outputs: regime_vol_<window> float64 (n,), bps per row. Causal.
+    """
+
+    window: int = 300
+    low: float = 1 / 3
+    high: float = 2 / 3
+    hysteresis: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.window < 2:
+            raise ValueError(f"window: {self.window} is less than 2 rows")
+        if not 0 < self.low < self.high < 1:
+            raise ValueError(
+                f"low, high: {self.low} and {self.high} are not two quantiles, 0 < low < high < 1"
+            )
+        if not 0 <= self.hysteresis < 1:
+            raise ValueError(f"hysteresis: {self.hysteresis} is not a share, 0 <= hysteresis < 1")
+
+    def columns(self) -> tuple[Column, ...]:
+        """The volatility."""
+        return (
+            Column(
+                f"regime_vol_{self.window}",
+                unit="bps per row",
+                low=0.0,
+                warmup=self.window,
+                inputs=("mid",),
+                formula="1e4·sqrt(mean r²), r = Δ ln m",
+                source="Andersen et al. 2003",
+                family="regime",
+            ),
+        )
+
+    def state(self, instrument: Instrument) -> StateArray:
+        """The last mid, the rows seen, and a ring of squared returns."""
+        state = np.zeros(1, [("mid", "f8"), ("rows", "i8"), ("squares", "f8", (self.window,))])
+        state["mid"] = np.nan
+        state["squares"] = np.nan
+        return state
+
+    def update(self, rows: RowArray, state: StateArray, out: Floats) -> None:
+        """Advance over rows."""
+        _volatility(rows["mid"], state["mid"], state["rows"], state["squares"][0], out)
+
+    def fit(self, descriptors: Floats, *, seed: int) -> VolatilityLabeler:
+        """Thresholds from the training rows' volatility.
+
+        Raises
+        ------
+        ModelError
+            If fewer than 20 rows have one.
+        """
+        values = descriptors[np.isfinite(descriptors[:, 0]), 0]
+        if len(values) < 20:
+            raise ModelError(
+                f"regime volatility: {len(values)} of {len(descriptors):,} training rows have a volatility, 20 are needed",
+                where="regime.window",
+                hint=f"It takes {self.window} rows to warm up: use a shorter window or more data.",
+            )
+        low, high = np.quantile(values, (self.low, self.high))
+        return VolatilityLabeler(float(low), float(high), self.hysteresis)
+
+    def load(self, directory: Path) -> VolatilityLabeler:
+        """Read what `VolatilityLabeler.save` wrote."""
+        return VolatilityLabeler(**json.loads((directory / "volatility.json").read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True)
+class VolatilityLabeler:
+    """Fitted thresholds.
+
+    Parameters
+    ----------
+    low, high : float     bps per row
+    hysteresis : float    share of a threshold
+    """
+
+    low: float
+    high: float
+    hysteresis: float
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The regimes."""
+        return LABELS
+
+    def state(self) -> StateArray:
+        """The regime of the last row, UNKNOWN before the first."""
+        return np.full(1, UNKNOWN, dtype=[("regime", "i8")])
+
+    def update(self, descriptors: Floats, state: StateArray, out: Floats) -> None:
+        """descriptors float64[n, 1] → out float64[n, 3], one 1 per row."""
+        _classify(descriptors[:, 0], state["regime"], self.low, self.high, self.hysteresis, out)
+
+    def save(self, directory: Path) -> None:
+        """Write volatility.json."""
+        directory.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({"low": self.low, "high": self.high, "hysteresis": self.hysteresis})
+        (directory / "volatility.json").write_text(text + "\n", encoding="utf-8")
+
+
+@kernel
+def _volatility(mid: Floats, last: Floats, seen: Ints, squares: Floats, out: Floats) -> None:
+    n = len(squares)
+    need = math.ceil(0.8 * n)
+    for i in range(len(mid)):
+        r = math.log(mid[i]) - math.log(last[0])
+        last[0] = mid[i]
+        squares[seen[0] % n] = r * r
+        seen[0] += 1
+        # the first row has no return, so the window is full of returns with row `n`, counted from 0
+        if seen[0] <= n or math.isnan(r):
+            out[i, 0] = np.nan
+            continue
+        total = 0.0
+        valid = 0
+        j = seen[0] % n  # oldest first: the same bits wherever the ring stands
+        for _ in range(n):
+            if not math.isnan(squares[j]):
+                total += squares[j]
+                valid += 1
+            j = j + 1 if j + 1 < n else 0
+        out[i, 0] = 1e4 * math.sqrt(total / valid) if valid >= need else np.nan
+
+
+@kernel
+def _classify(v: Floats, regime: Ints, low: float, high: float, hysteresis: float, out: Floats) -> None:
+    for i in range(len(v)):
+        if math.isnan(v[i]):
+            out[i, :] = np.nan
+            continue
+        below = v[i] <= low
+        above = v[i] > high
+        if regime[0] == 0:
+            below = v[i] <= low * (1.0 + hysteresis)
+        elif regime[0] == 2:
+            above = v[i] > high * (1.0 - hysteresis)
+        elif regime[0] == 1:
+            below = v[i] <= low * (1.0 - hysteresis)
+            above = v[i] > high * (1.0 + hysteresis)
+        regime[0] = 2 if above else (0 if below else 1)
+        out[i, :] = 0.0
+        out[i, regime[0]] = 1.0

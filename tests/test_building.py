@@ -1,0 +1,211 @@
+"""Builds: what names them, who may make them, and what cannot be built."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from btcframe.api import Batch, Column, Wake
+from btcframe.building import (
+    Build,
+    build_id,
+    build_table,
+    check_horizons,
+    claimed,
+    code_digest,
+    describe,
+    identity,
+    write_build,
+)
+from btcframe.errors import ConfigError, DataError, StoreError
+from btcframe.labels.forward_return import ForwardReturn
+from btcframe.plugins import discover
+from btcframe.stores.delta import Delta
+from btcframe.tables import TABLE, read_training
+from btcframe.types import EVENT, NS, ROW, Instrument, RowFlag
+
+LABEL = ForwardReturn(horizons=("5s",))
+
+
+class Feed:
+    """Batches of events; one event makes one row in the pipeline below."""
+
+    instrument = Instrument("BTC/USDT:USDT", Decimal("0.1"), Decimal("0.001"))
+
+    def __init__(self, *sizes: int) -> None:
+        self.sizes = sizes
+
+    def __iter__(self) -> Iterator[Batch]:
+        for size in self.sizes:
+            yield Batch(np.zeros(size, EVENT))
+
+
+class FakePipeline:
+    """A row per event, ten at most per push: stops with FULL like the real one."""
+
+    columns = (Column("fa"), Column("slow", warmup=30))
+    regime_columns = (Column("regime_v"),)
+
+    def __init__(self, flags: int = 0) -> None:
+        self.flags, self.closed = flags, 0
+
+    def push(self, events: np.ndarray, start: int = 0) -> tuple[int, Wake]:
+        n = min(10, len(events) - start)
+        self.rows = np.zeros(n, ROW)
+        number = self.closed + np.arange(1, n + 1)
+        self.rows["row_ns"], self.rows["mid"], self.rows["flags"] = number * NS, 100 + number, self.flags
+        self.x, self.descriptors = np.stack([number, -number], 1) * 1.0, number[:, None] / 2
+        self.closed += n
+        return start + n, Wake.FULL if n == 10 else Wake.NONE
+
+
+def stream(*sizes: int, flags: int = 0, label: ForwardReturn = LABEL) -> tuple[Any, list[Any], list[float]]:
+    tables: list[Any] = []
+    bar: list[float] = []
+    made = build_table(Feed(*sizes), FakePipeline(flags), label, tables.append, 25, bar.append)  # type: ignore[arg-type]
+    return made, tables, bar
+
+
+def test_every_row_is_written_once_in_order() -> None:
+    (layout, summary), tables, bar = stream(7, 0, 60, 33)
+    row_ns = np.concatenate([t["row_ns"].to_numpy() for t in tables])
+    np.testing.assert_array_equal(row_ns, NS * np.arange(1, 101))
+    np.testing.assert_array_equal(
+        np.concatenate([t["slow"].to_numpy() for t in tables]), -np.arange(1, 101.0)
+    )
+    y = np.concatenate([t["y_5s"].to_numpy() for t in tables])
+    np.testing.assert_allclose(y[:95], 1e4 * np.log(np.arange(106, 201) / np.arange(101, 196)))
+    assert np.isnan(y[95:]).all()
+    assert (summary.rows, sum(bar), len(tables)) == (100, 100, 4)
+    assert layout.columns == ("fa", "slow")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "flags", "label", "message"),
+    [
+        ((), 0, LABEL, "no row was closed: the source gave 0 events"),
+        ((30,), 0, LABEL, "30 rows are too few: slow is known from row 30 on"),
+        ((40,), 0, ForwardReturn(horizons=("1m",)), "the rows span 39s and the label looks 1m ahead"),
+        ((40,), RowFlag.GAP, LABEL, r"none of the 40 rows has a usable book \(GAP 40\)"),
+    ],
+)
+def test_too_little_data_is_an_error_with_numbers(
+    sizes: tuple[int, ...], flags: int, label: ForwardReturn, message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        stream(*sizes, flags=flags, label=label)
+
+
+def test_a_source_of_rows_and_a_horizon_within_a_row_are_refused() -> None:
+    feed = [Batch(rows=np.zeros(3, ROW))]
+    with pytest.raises(DataError, match="the source gives rows"):
+        build_table(_Listed(feed), FakePipeline(), LABEL, print, 25, print)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="looks 5s ahead, but a row lasts 1m"):
+        check_horizons(SimpleNamespace(period_ns=60 * NS), LABEL)  # type: ignore[arg-type]
+    check_horizons(SimpleNamespace(period_ns=5 * NS), LABEL)  # type: ignore[arg-type]
+
+
+class _Listed(list[Batch]):
+    instrument = Feed.instrument
+
+
+CONFIG = {
+    "seed": 7, "home": "lake", "source": {"plugin": "forward_return"}, "clock": {"plugin": "forward_return"},
+    "features": {}, "regime": {"plugin": "forward_return"},
+    "label": {"plugin": "forward_return", "horizons": ["5s"]}, "model": {"plugin": "x"}, "venue": {"plugin": "y"},
+}  # fmt: skip
+
+
+@pytest.fixture
+def catalog() -> Any:
+    """Knows one class, under every slot's name."""
+    component = discover().get("label", "forward_return")
+    return SimpleNamespace(get=lambda slot, name: component)
+
+
+def test_the_id_follows_what_decides_the_bits(catalog: Any) -> None:
+    def name(fingerprint: str = "", **changes: object) -> str:
+        return build_id(identity(CONFIG | changes, catalog, fingerprint))
+
+    first = name()
+    assert len(first) == 12 and name() == first
+    assert name(model={"plugin": "z"}, venue={"plugin": "z"}, home="elsewhere") == first
+    assert len({first, name("data"), name(seed=8), name(label={"plugin": "forward_return"})}) == 4
+    assert name("data", seed=8) == name("data")  # recorded data: the seed decides nothing
+
+
+def test_code_is_part_of_the_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "digested"
+    (package / "sub").mkdir(parents=True)
+    (package / "__init__.py").write_text("a = 1\n")
+    (package / "sub" / "b.py").write_text("b = 1\n")
+    (tmp_path / "digested_module.py").write_text("c = 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = code_digest("digested"), code_digest("digested_module")
+    assert before[0] != before[1]
+    (package / "notes.txt").write_text("not code")
+    assert code_digest("digested") == before[0]
+    (package / "sub" / "b.py").write_text("b = 2\n")
+    (tmp_path / "digested_module.py").write_text("c = 2\n")
+    assert code_digest("digested") != before[0] and code_digest("digested_module") != before[1]
+    assert "digested" not in sys.modules  # looked at, not imported
+
+
+def build(store: Delta, *sizes: int) -> Build:
+    def make(write: Any) -> Any:
+        return build_table(Feed(*sizes), FakePipeline(), LABEL, write, 25, lambda n: None)  # type: ignore[arg-type]
+
+    return write_build(store, "abc", {"seed": 7}, make, "BTC/USDT:USDT")
+
+
+def test_a_build_is_whole_described_and_readable(tmp_path: Path) -> None:
+    store = Delta(str(tmp_path / "lake"))
+    made = build(store, 100)
+    known = Build("abc", store.builds()["abc"], reused=True)
+    assert (known.rows, known.layout, known.summary) == (100, made.layout, made.summary)
+    table = read_training(store, known.id, known.layout, known.rows)
+    np.testing.assert_array_equal(table.x[:, 0], np.arange(1, 101.0))
+    text = describe(known)
+    assert "Build abc exists: 100 rows of BTC/USDT:USDT, 2 features, horizons 5s" in text
+
+
+def test_an_interrupted_build_leaves_nothing_and_is_made_again(tmp_path: Path) -> None:
+    store = Delta(str(tmp_path / "lake"))
+
+    def interrupted(write: Any) -> Any:
+        build_table(Feed(60), FakePipeline(), LABEL, write, 25, lambda n: None)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_build(store, "abc", {}, interrupted, "BTC/USDT:USDT")
+    assert store.builds() == {}
+    with pytest.raises(StoreError, match="no whole build abc"):
+        store.scan("abc", TABLE)
+    assert build(store, 40).rows == 40
+
+
+def _hold(directory: str, queue: multiprocessing.Queue[str]) -> None:
+    with claimed(Path(directory), "abc", lambda: queue.put("waits")):
+        queue.put("builds")
+
+
+def test_only_one_process_builds(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    queue: multiprocessing.Queue[str] = context.Queue()
+    with claimed(tmp_path, "abc", lambda: pytest.fail("nobody else has it")):
+        process = context.Process(target=_hold, args=(str(tmp_path), queue))
+        process.start()
+        assert queue.get(timeout=60) == "waits"
+    assert queue.get(timeout=60) == "builds"
+    process.join(timeout=60)
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot be written"), claimed(tmp_path / "file" / "x", "a", print):
+        pass
