@@ -7,7 +7,8 @@ docs. Whatever it produces that has memory is another object: a feature's `state
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from pathlib import Path
@@ -181,6 +182,10 @@ class Label(Protocol):
 
     @property
     def max_horizon_ns(self) -> int: ...
+
+    @property
+    def lookback_ns(self) -> int:
+        """How much of the past a label needs (a volatility to scale by); 0 for none."""
 
     def columns(self) -> tuple[Column, ...]:
         """One per horizon."""
@@ -457,6 +462,9 @@ class Venue(Protocol):
 @runtime_checkable
 class Store(Protocol):
     """Tables of builds. Key (build, symbol, row_ns); a sealed build never changes."""
+
+    def claim(self, build: str, waiting: Callable[[], None]) -> AbstractContextManager[None]:
+        """Hold the right to make a build; calls `waiting` once and waits while another process has it."""
 
     def write(self, build: str, table: str, batch: pa.Table) -> None:
         """Append rows. Idempotent: rows of this build that are there already are not written twice."""

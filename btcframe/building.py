@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,7 +11,7 @@ from typing import Any, NamedTuple
 
 from btcframe.api import Clock, Column, Feed, Label, Store
 from btcframe.config import digest, nodes
-from btcframe.errors import BtcframeError, ConfigError, DataError, StoreError
+from btcframe.errors import BtcframeError, ConfigError, DataError
 from btcframe.pipeline import Pipeline
 from btcframe.plugins import Catalog
 from btcframe.tables import TABLE, Assembler, Layout, Summary
@@ -98,35 +97,6 @@ def code_digest(package: str) -> str:
     for file, name in sorted(files, key=lambda f: f[1]):
         total.update(f"{name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     return total.hexdigest()
-
-
-@contextlib.contextmanager
-def claimed(directory: Path, build: str, waiting: Callable[[], None]) -> Iterator[None]:
-    """Hold the right to build; wait while another process on this machine has it, after calling `waiting`.
-
-    The lock is the kernel's and goes with the process: a crash leaves nothing behind.
-
-    Raises
-    ------
-    StoreError
-        If the directory cannot be written.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        file = (directory / f"{build}.lock").open("w")
-    except OSError as error:
-        raise StoreError(
-            f"the directory of the embedded store cannot be written: {error}",
-            where=str(directory),
-            next="Choose another: home=…",
-        ) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 # ---------------------------------------------------------------------------------------------------- stream

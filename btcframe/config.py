@@ -68,14 +68,12 @@ class Root:
     ----------
     verb : str          the job: run, build, train, backtest, replay
     seed : int          the one seed; everything random is derived from it
-    home : str          directory of the embedded store
     trained : str       backtest: directory of a finished `train` or `run` whose models to trade; "" trains first
     session : str       replay: directory of the run to replay
     """
 
     verb: str = "???"
     seed: int = 7
-    home: str = "lake"
     trained: str = ""
     session: str = ""
     build: Build = field(default_factory=Build)

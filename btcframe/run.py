@@ -173,7 +173,7 @@ def describe(config: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
 
     Paths of outputs are not part of `config_hash`: where a run lies does not change what it is.
     """
-    identity = {k: v for k, v in config.items() if k not in ("home", "trained", "session")}
+    identity = {k: v for k, v in config.items() if k not in ("trained", "session")}
     return {
         "btcframe": importlib.metadata.version("btcframe"),
         "verb": config["verb"],

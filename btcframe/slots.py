@@ -30,10 +30,10 @@ class Slot:
 _ALL = (
     Slot("source", api.Source, ("open",), "market events, recorded or live"),
     Slot("clock", api.Clock, ("period_ns", "state", "cuts"), "closes rows"),
-    Slot("store", api.Store, ("write", "seal", "scan", "builds"), "training tables"),
+    Slot("store", api.Store, ("claim", "write", "seal", "scan", "builds", "discard"), "training tables"),
     Slot("features", api.Feature, ("columns", "state", "update"), "columns of X", many=True),
     Slot("regime", api.Regime, ("columns", "state", "update", "fit", "load"), "market state"),
-    Slot("label", api.Label, ("columns", "horizons_ns", "max_horizon_ns", "label"), "targets"),
+    Slot("label", api.Label, ("columns", "horizons_ns", "max_horizon_ns", "lookback_ns", "label"), "targets"),
     Slot("model", api.Model, ("fit", "load"), "prediction"),
     Slot("policy", api.Policy, ("wakes", "decide"), "decision"),
     Slot("risk", api.Risk, ("check",), "veto", many=True),

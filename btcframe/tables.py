@@ -14,7 +14,7 @@ import numpy as np
 
 from btcframe.api import Label, Store
 from btcframe.errors import ConfigError
-from btcframe.types import Floats, Ints, RowArray, RowFlag
+from btcframe.types import ROW, Floats, Ints, RowArray, RowFlag
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -141,6 +141,7 @@ class Assembler:
         self._batch = self._wanted = batch
         self._chunks: list[tuple[RowArray, Floats, Floats]] = []
         self._held = 0
+        self._past: RowArray = np.empty(0, ROW)  # rows given out that labels still look back on
 
     def add(self, rows: RowArray, x: Floats, descriptors: Floats) -> pa.Table | None:
         """Take rows (copied); give out a batch if there is one."""
@@ -162,11 +163,17 @@ class Assembler:
             self._chunks = [(rows, x, descriptors)]
             self._wanted = self._held + self._batch - n
             return None
-        y, t_end = self._label.label(rows)
+        known = np.concatenate([self._past, rows]) if len(self._past) else rows
+        past = len(self._past)
+        y, t_end = self._label.label(known)
+        if self._label.lookback_ns:
+            given = known[: past + n]
+            oldest = row_ns[min(n, len(rows) - 1)] - self._label.lookback_ns
+            self._past = given[given["row_ns"] >= oldest].copy()
         self._chunks = [(rows[n:].copy(), x[n:].copy(), descriptors[n:].copy())]
         self._held -= n
         self._wanted = max(self._batch, self._held + 1)
-        return self._table(rows[:n], x[:n], descriptors[:n], y[:n], t_end[:n])
+        return self._table(rows[:n], x[:n], descriptors[:n], y[past:][:n], t_end[past:][:n])
 
     def _table(self, rows: RowArray, x: Floats, descriptors: Floats, y: Floats, t_end: Ints) -> pa.Table:
         import pyarrow as pa

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
@@ -19,7 +18,6 @@ from btcframe.building import (
     build_id,
     build_table,
     check_horizons,
-    claimed,
     code_digest,
     describe,
     identity,
@@ -118,7 +116,7 @@ class _Listed(list[Batch]):
 
 
 CONFIG = {
-    "seed": 7, "home": "lake", "source": {"plugin": "forward_return"}, "clock": {"plugin": "forward_return"},
+    "seed": 7, "source": {"plugin": "forward_return"}, "clock": {"plugin": "forward_return"},
     "features": {}, "regime": {"plugin": "forward_return"},
     "label": {"plugin": "forward_return", "horizons": ["5s"]}, "model": {"plugin": "x"}, "venue": {"plugin": "y"},
 }  # fmt: skip
@@ -137,7 +135,7 @@ def test_the_id_follows_what_decides_the_bits(catalog: Any) -> None:
 
     first = name()
     assert len(first) == 12 and name() == first
-    assert name(model={"plugin": "z"}, venue={"plugin": "z"}, home="elsewhere") == first
+    assert name(model={"plugin": "z"}, venue={"plugin": "z"}, trained="elsewhere") == first
     assert len({first, name("data"), name(seed=8), name(label={"plugin": "forward_return"})}) == 4
     assert name("data", seed=8) == name("data")  # recorded data: the seed decides nothing
 
@@ -190,22 +188,3 @@ def test_an_interrupted_build_leaves_nothing_and_is_made_again(tmp_path: Path) -
     with pytest.raises(StoreError, match="no whole build abc"):
         store.scan("abc", TABLE)
     assert build(store, 40).rows == 40
-
-
-def _hold(directory: str, queue: multiprocessing.Queue[str]) -> None:
-    with claimed(Path(directory), "abc", lambda: queue.put("waits")):
-        queue.put("builds")
-
-
-def test_only_one_process_builds(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    queue: multiprocessing.Queue[str] = context.Queue()
-    with claimed(tmp_path, "abc", lambda: pytest.fail("nobody else has it")):
-        process = context.Process(target=_hold, args=(str(tmp_path), queue))
-        process.start()
-        assert queue.get(timeout=60) == "waits"
-    assert queue.get(timeout=60) == "builds"
-    process.join(timeout=60)
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StoreError, match="cannot be written"), claimed(tmp_path / "file" / "x", "a", print):
-        pass

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from btcframe.api import Label
 from btcframe.errors import ConfigError
 from btcframe.labels.forward_return import ForwardReturn
 from btcframe.stores.delta import Delta
@@ -34,9 +35,27 @@ def market(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return rows, x, rng.random((n, 1))
 
 
-def assemble(n: int, sizes: list[int], batch: int) -> tuple[list[pa.Table], Assembler]:
+class Trailing:
+    """A label that scales by the past: y over the mean of the mids of the last `back` seconds."""
+
+    def __init__(self, back: int) -> None:
+        self.lookback_ns = back * NS
+        self.horizons_ns, self.max_horizon_ns, self.columns = (
+            LABEL.horizons_ns,
+            LABEL.max_horizon_ns,
+            LABEL.columns,
+        )
+
+    def label(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        y, t_end = LABEL.label(rows)
+        since = np.searchsorted(rows["row_ns"], rows["row_ns"] - self.lookback_ns)
+        scale = [rows["mid"][a : t + 1].mean() for t, a in enumerate(since)]
+        return y / np.array(scale)[:, None], t_end
+
+
+def assemble(n: int, sizes: list[int], batch: int, label: Label = LABEL) -> tuple[list[pa.Table], Assembler]:
     rows, x, d = market(n)
-    assembler = Assembler(LAYOUT, "BTC/USDT:USDT", LABEL, batch)
+    assembler = Assembler(LAYOUT, "BTC/USDT:USDT", label, batch)
     tables, at = [], 0
     for size in [*sizes, n]:
         if at < n:
@@ -51,13 +70,15 @@ def assemble(n: int, sizes: list[int], batch: int) -> tuple[list[pa.Table], Asse
     n=st.integers(1, 150),
     sizes=st.lists(st.integers(1, 40), max_size=12),
     batch=st.integers(1, 60),
+    back=st.sampled_from([None, 0, 1, 7, 200]),
 )
-def test_any_chunking_gives_the_same_table(n: int, sizes: list[int], batch: int) -> None:
-    tables, assembler = assemble(n, sizes, batch)
+def test_any_chunking_gives_the_same_table(n: int, sizes: list[int], batch: int, back: int | None) -> None:
+    label = LABEL if back is None else Trailing(back)
+    tables, assembler = assemble(n, sizes, batch, label)
     assert all(len(t) >= batch for t in tables[:-1])
     table = pa.concat_tables(tables)
     rows, x, d = market(n)
-    y, t_end = LABEL.label(rows)
+    y, t_end = label.label(rows)
     expected = {
         "row_ns": rows["row_ns"], "quality": quality(rows), "mid": rows["mid"],
         "microprice": rows["microprice"], "flags": rows["flags"].astype(np.int32), "fa": x[:, 0], "fb": x[:, 1],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 from typing import Any
 
 from btcframe.building import (
@@ -11,7 +10,6 @@ from btcframe.building import (
     build_id,
     build_table,
     check_horizons,
-    claimed,
     describe,
     identity,
     write_build,
@@ -35,7 +33,7 @@ def main(run: Run) -> Build:
     def waiting() -> None:
         run.say(f"Another process is making build {name}: waiting for it.")
 
-    with claimed(Path(run.config["home"]) / ".locks", name, waiting):
+    with store.claim(name, waiting):
         known = store.builds().get(name)
         build = (
             Build(name, known, reused=True) if known is not None else _make(run, name, what, source, store)

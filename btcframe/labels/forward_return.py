@@ -58,6 +58,11 @@ class ForwardReturn:
         """The longest horizon, ns."""
         return max(self.horizons_ns)
 
+    @property
+    def lookback_ns(self) -> int:
+        """Nothing of the past is needed."""
+        return 0
+
     def columns(self) -> tuple[Column, ...]:
         """One per horizon, named after the duration as it was written."""
         return tuple(
@@ -73,9 +78,7 @@ class ForwardReturn:
 
     def label(self, rows: RowArray) -> tuple[Floats, Ints]:
         """ROW[n] in order of time → (y float64[n, h], t_end int64[n, h])."""
-        from btcframe.kernels.forward import (
-            forward_returns,
-        )  # not at import time: listing plugins needs no numba
+        from btcframe.kernels.forward import forward_returns  # listing plugins needs no numba
 
         horizons = np.array(self.horizons_ns, dtype=np.int64)
         y = np.full((len(rows), len(horizons)), np.nan)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from btcframe.stores.claims import claimed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,6 +34,18 @@ class Delta:
     def __post_init__(self) -> None:
         if not self.path.strip():
             raise ValueError("path: it is empty; name a directory")
+
+    def claim(self, build: str, waiting: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
+        """Hold the right to make a build among the processes of this machine.
+
+        Processes elsewhere that write one build to one object store are kept apart by the transaction log alone.
+        """
+        remote = "://" in self.path
+        return claimed(
+            Path(tempfile.gettempdir()) / "btcframe" if remote else Path(self.path) / ".claims",
+            build,
+            waiting,
+        )
 
     def write(self, build: str, table: str, batch: pa.Table) -> None:
         """Append the rows whose (symbol, row_ns) the build does not hold yet; retried if another process commits.
@@ -79,8 +96,6 @@ class Delta:
         self._lake().discard(build)
 
     def _lake(self) -> Lake:
-        from btcframe.stores.lake import (
-            Lake,
-        )  # loading deltalake takes half a second, a config does not need it
+        from btcframe.stores.lake import Lake  # half a second that a config need not pay
 
         return Lake(self.path)

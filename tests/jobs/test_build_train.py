@@ -35,7 +35,7 @@ class Said(Quiet):
 
 def make_run(folder: Path, catalog: Catalog, name: str = "run", **changes: Any) -> Run:
     config = {
-        "verb": "train", "seed": 7, "home": str(folder / "lake"),
+        "verb": "train", "seed": 7,
         "build": {"batch": 500},
         "validation": {"folds": 3, "embargo": "10s", "min_train": 200, "expanding": True},
         "source": {"plugin": "random_walk", "duration": "30m"},
