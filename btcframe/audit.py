@@ -129,11 +129,8 @@ def first_difference(recorded: Mapping[str, StateArray], replayed: Mapping[str, 
             fields = [
                 f for f in a.dtype.names or () if (_bits(a[f][at : at + 1]) != _bits(b[f][at : at + 1])).any()
             ]
-            row = f" at ns {a['ns'][at]}" + (
-                f", row {a['row_ns'][at]}" if "row_ns" in fields or name != "fills" else ""
-            )
             values = ", ".join(f"{f}: {a[f][at]} recorded, {b[f][at]} replayed" for f in fields)
-            found.append((int(a["ns"][at]), order, f"{name}[{at}]{row}: {values}"))
+            found.append((int(a["ns"][at]), order, f"{name}[{at}] at {a['ns'][at]} ns: {values}"))
         elif len(a) != len(b):
             more, what = (a, "recorded only") if len(a) > len(b) else (b, "replayed only")
             record = dict(zip(more.dtype.names or (), more[both].tolist(), strict=True))

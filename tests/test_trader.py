@@ -493,7 +493,7 @@ class Liar:
 @pytest.mark.parametrize(
     ("lie", "message"),
     [
-        ("loses a fill", "the venue holds 5 lots for us, our fills add up to 0"),
+        ("loses a fill", "the venue holds 10 lots for us, our fills add up to 5"),
         ("invents an order", "order 99"),
     ],
 )

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import importlib
+import os
+from pathlib import Path
 from typing import Any
 
 from btcframe.run import Run
 
+NEXT = {
+    "build": "Train on it: btcframe train, with the same source, clock and features",
+    "train": "Trade its predictions: btcframe backtest trained={dir}, with the same settings",
+    "backtest": "The same session again, to the bit: btcframe replay {dir}",
+    "run": "The same session again, to the bit: btcframe replay {dir}",
+}
+
 
 def start(run: Run) -> Any:
-    """Do the job that the run's config names."""
-    return importlib.import_module(f"btcframe.jobs.{run.config['verb']}").main(run)
+    """Do the job that the run's config names; say where the result lies and what to type next."""
+    verb = run.config["verb"]
+    result = importlib.import_module(f"btcframe.jobs.{verb}").main(run)
+    directory = os.path.relpath(run.dir) if run.dir.is_relative_to(Path.cwd()) else str(run.dir)
+    run.say(f"\nIn {directory}: {', '.join(sorted(p.name for p in run.dir.iterdir() if p.name[0] != '.'))}")
+    if verb in NEXT:
+        run.say(NEXT[verb].format(dir=directory))
+    return result

@@ -44,7 +44,6 @@ def main(run: Run) -> TrainResult:
         "metrics": [plain_metrics(m) for m in metrics],
     }
     run.say("\n".join(["Out of sample:", *(f"  {verdict(m)}" for m in metrics)]))
-    run.say(f"Models and predictions: {run.dir}")
     predictions = np.concatenate([part.predictions for part in parts])
     return TrainResult(
         build.id, folds, table.row_ns[rows], predictions, table.y[rows], table.t_end[rows], metrics

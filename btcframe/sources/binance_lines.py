@@ -52,7 +52,7 @@ def parse_line(line: bytes) -> Frame:
     try:
         head = msgspec.json.decode(body, type=_Head)
     except msgspec.DecodeError as error:
-        raise ValueError(f"malformed JSON: {error}") from error
+        raise ValueError(str(error)) from error
     if not head.stream and head.lastUpdateId < 0:
         shown = body[:60].decode(errors="replace")
         raise ValueError(f"neither a stream's message nor a depth snapshot: {shown!r}")

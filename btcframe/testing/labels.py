@@ -127,6 +127,28 @@ def check_within_t_end(label: Any) -> None:
                 )
 
 
+def check_lookback(label: Any) -> None:
+    """Rows older than lookback_ns change nothing: a build labels its rows batch by batch."""
+    rows = rows_for(label)
+    y, t_end = _labelled(label, rows)
+    n = len(rows)
+    for start in (1, n // 3, n // 2):
+        later = rows[start:]
+        y_later, end_later = _labelled(label, later)
+        reached = (later["row_ns"] - label.lookback_ns >= later["row_ns"][0])[:, None]
+        found = first_difference(
+            np.where(reached, y[start:], np.nan), np.where(reached, y_later, np.nan)
+        ) or first_difference(np.where(reached, t_end[start:], 0), np.where(reached, end_later, 0))
+        if found is not None:
+            t, j = found
+            raise ContractError(
+                f"{name_of(label)} reaches back further than it says: {label.columns()[j].name} at row {start + t} is "
+                f"{y[start + t, j]}, and {y_later[t, j]} without the rows before {start}, "
+                f"{later['row_ns'][t] - rows['row_ns'][start - 1]} ns earlier; lookback_ns is {label.lookback_ns}",
+                "Let lookback_ns cover every row before t that is read, by time.",
+            )
+
+
 def _cuts(rows: RowArray) -> list[int]:
     """Rows behind which to change the future: some after missing rows, where counting rows goes wrong."""
     n = len(rows)
@@ -183,6 +205,7 @@ CHECKS = (
     check_horizon,
     check_nan_at_end,
     check_within_t_end,
+    check_lookback,
     check_bad_rows,
     check_deterministic,
     check_input_untouched,

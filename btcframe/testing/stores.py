@@ -68,6 +68,23 @@ def _refused(call: Callable[[], Any]) -> bool:
     return False
 
 
+def check_claim(store: Any) -> None:
+    """A build that nobody makes is claimed at once, and is free again after an error."""
+    waited: list[str] = []
+    for _ in range(2):
+        try:
+            with store.claim("a", lambda: waited.append("a")), store.claim("b", lambda: waited.append("b")):
+                raise StoreError("the build failed")
+        except StoreError as error:
+            if error.what != "the build failed":
+                raise
+    if waited:
+        raise ContractError(
+            f"{name_of(store)}.claim waits for build {waited[0]}, which nobody makes",
+            "A claim is for one build, and is given back when the block is left, by an error too.",
+        )
+
+
 def check_roundtrip(store: Any) -> None:
     """What was written and sealed is read back in order, to the bit, with its manifest."""
     store.write("a", TABLE, table(0, 60))
@@ -141,6 +158,7 @@ def check_scan(store: Any) -> None:
 
 
 CHECKS = (
+    check_claim,
     check_roundtrip,
     check_idempotent,
     check_unsealed,
@@ -158,6 +176,9 @@ class StoreSuite:
     def make(self, tmp_path: Path) -> Any:
         """An empty store; `tmp_path` is a new directory it may use."""
         raise NotImplementedError("return your store")
+
+    def test_claim(self, tmp_path: Path) -> None:
+        check_claim(self.make(tmp_path))
 
     def test_roundtrip(self, tmp_path: Path) -> None:
         check_roundtrip(self.make(tmp_path))

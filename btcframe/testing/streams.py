@@ -42,6 +42,9 @@ class Stream(NamedTuple):
     update: Callable[[Any, StateArray, Floats], None]
 
 
+SINGLE_ROWS = 1000
+"""Rows fed one by one to see whether memory grows."""
+
 GUARD = -12345.678
 GUARDED = 1024
 """Numbers before and after the output of a run: a kernel checks no bounds, and a cheat must not crash the process."""
@@ -276,7 +279,7 @@ def check_written(stream: Stream, inputs: Inputs) -> None:
 
 
 def check_no_growth(stream: Stream, inputs: Inputs) -> None:
-    """Thousands of single rows leave no memory behind."""
+    """Single rows, a thousand of them, leave no memory behind."""
     memory = stream.state()
     n = len(inputs)
     canvas = Canvas(n, len(stream.columns))
@@ -286,7 +289,7 @@ def check_no_growth(stream: Stream, inputs: Inputs) -> None:
             t = i % n
             stream.update(inputs[t : t + 1], memory, canvas.out[t : t + 1])
 
-    feed(300)
+    feed(200)
     tracing = tracemalloc.is_tracing()
     if not tracing:
         tracemalloc.start()
@@ -294,15 +297,15 @@ def check_no_growth(stream: Stream, inputs: Inputs) -> None:
         feed(100)
         gc.collect()
         before = tracemalloc.get_traced_memory()[0]
-        feed(2000)
+        feed(SINGLE_ROWS)
         gc.collect()
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
         if not tracing:
             tracemalloc.stop()
-    if grown > 2000 * 4:
+    if grown > 4 * SINGLE_ROWS:
         raise ContractError(
-            f"{stream.owner} grows with every row: {grown / 2000:.0f} bytes a row left behind after 2000 rows",
+            f"{stream.owner} grows with every row: {grown / SINGLE_ROWS:.0f} bytes a row left behind after {SINGLE_ROWS} rows",
             "Memory is a fixed record in `state`: use a ring buffer, not a list.",
         )
 

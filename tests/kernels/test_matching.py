@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from naive_venue import NaiveVenue
 
 from btcframe.api import Action, Gateway, Intent
 from btcframe.types import (
@@ -25,10 +24,6 @@ from btcframe.types import (
     TimeInForce,
 )
 from btcframe.venues.sim import Sim
-
-_spec = importlib.util.spec_from_file_location("naive_venue", Path(__file__).with_name("naive_venue.py"))
-naive_venue = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(naive_venue)
 
 INSTRUMENT = Instrument("BTC/USDT:USDT", Decimal("0.1"), Decimal("0.001"))
 MS = 1_000_000
@@ -158,7 +153,7 @@ def test_matches_the_obvious_venue_and_conserves(seed: int, messages: int, order
     simulated = gateway()
     got_orders, got_fills = play(simulated, events, requests)
 
-    reference = naive_venue.NaiveVenue(LATENCY, REPORT)
+    reference = NaiveVenue(LATENCY, REPORT)
     reference.run(events, requests)
     fields = ["order_id", "ns", "ticks", "lots", "filled_lots", "state"]
     assert got_orders[fields].tolist() == reference.orders

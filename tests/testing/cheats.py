@@ -341,6 +341,7 @@ class HonestLabel:
     beyond = 0  # rows further than it says
     horizons_ns = (5 * NS,)
     max_horizon_ns = 5 * NS
+    lookback_ns = 0
 
     def columns(self):
         return (Column("y_5s", "quote", formula="m_{t+5s} − m_t"),)
@@ -378,6 +379,15 @@ class TooFar(HonestLabel):
     def label(self, rows):
         y, end = super().label(rows)
         return y, end + 4 * NS
+
+
+@dataclass(frozen=True)
+class LongMemory(HonestLabel):
+    """Scales by the first mid there is."""
+
+    def label(self, rows):
+        y, end = super().label(rows)
+        return y / (rows["mid"][0] if len(rows) else 1.0), end
 
 
 # ----------------------------------------------------------------------------------------------------- models
@@ -667,7 +677,7 @@ def btcframe_components():
             "honest_regime": HonestRegime, "peeking": PeekingRegime, "batch_regime": BatchRegime,
             "forgetful_regime": ForgetfulRegime,
         },
-        "label": {"honest_label": HonestLabel, "past_end": PastEnd, "counts_rows": CountsRows, "too_far": TooFar},
+        "label": {"honest_label": HonestLabel, "past_end": PastEnd, "counts_rows": CountsRows, "too_far": TooFar, "long_memory": LongMemory},
         "model": {
             "honest_model": HonestModel, "unseeded": UnseededModel, "batch_model": BatchModel,
             "forgetful_model": ForgetfulModel, "any_width": AnyWidthModel, "mutating_model": MutatingModel,

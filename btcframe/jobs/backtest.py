@@ -1,0 +1,72 @@
+"""Out-of-sample predictions traded against the simulated venue."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from btcframe.audit import fingerprint, save_tables
+from btcframe.jobs import train as train_job
+from btcframe.report.trading import TradingMetrics, describe_trading, summarize
+from btcframe.run import Run
+from btcframe.session import SESSION, TABLES, of_folds, open_trader
+from btcframe.session_log import SessionWriter
+from btcframe.training import Fold, saved_folds
+from btcframe.types import StateArray
+
+
+@dataclass(frozen=True)
+class BacktestResult:
+    """What a backtest found.
+
+    Parameters
+    ----------
+    tables : mapping            intents, orders, fills, predictions, equity: see `btcframe.audit`
+    metrics : TradingMetrics
+    fingerprint : str           sha256 of intents, orders and fills
+    """
+
+    tables: dict[str, StateArray]
+    metrics: TradingMetrics
+    fingerprint: str
+
+
+def main(run: Run) -> BacktestResult:
+    """Backtest the models of `trained`, or of a training made first.
+
+    Raises
+    ------
+    ConfigError, DataError, ModelError, PluginError, StoreError
+    """
+    trained = run.config["trained"]
+    return backtest(run, saved_folds(Path(trained)) if trained else train_job.main(run).folds)
+
+
+def backtest(run: Run, folds: Sequence[Fold]) -> BacktestResult:
+    """Trade every fold's model on its test window, and on no other row.
+
+    Raises
+    ------
+    ConfigError, DataError, ModelError, PluginError, StoreError
+    """
+    cash = float(run.config["backtest"]["cash"])
+    with contextlib.ExitStack() as stack:
+        feed = stack.enter_context(contextlib.closing(run.component("source").open(seed=run.seed)))
+        header = {"source": run.config["source"], "symbol": feed.instrument.symbol, "seed": run.seed}
+        log = stack.enter_context(SessionWriter(run.dir / SESSION, header))
+        bar = stack.enter_context(run.progress("backtest", unit="events"))
+        trader = open_trader(run, feed.instrument, of_folds(run, folds), log=log, notify=run.notify)
+        for batch in feed:
+            log.batch(batch)
+            trader.consume(batch.events)
+            bar.advance(len(batch.events))
+        trader.finish()
+    tables = trader.audit.tables()
+    save_tables(run.dir / TABLES, tables)
+    result = BacktestResult(tables, summarize(tables, feed.instrument, cash), fingerprint(tables))
+    told = result.metrics._asdict() | {"fingerprint": result.fingerprint, "session": SESSION}
+    run.manifest.setdefault("results", {})["backtest"] = {k: None if v != v else v for k, v in told.items()}
+    run.say(describe_trading(result.metrics, feed.instrument, cash))
+    return result

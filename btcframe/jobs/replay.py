@@ -1,0 +1,77 @@
+"""A recorded session through the same pipeline and trader: the same intents, bit for bit."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from btcframe.audit import fingerprint, first_difference, load_tables
+from btcframe.errors import ConfigError, ReplayError
+from btcframe.recorded import recorded_feed
+from btcframe.run import Run, load_manifest
+from btcframe.session import SESSION, TABLES, of_log, open_trader
+from btcframe.session_log import SessionLog
+
+
+@dataclass(frozen=True)
+class ReplayResult:
+    """A replay that gave the recorded bits: their fingerprint, and how much was compared."""
+
+    fingerprint: str
+    intents: int
+    orders: int
+    fills: int
+
+
+def main(run: Run) -> ReplayResult:
+    """Replay the run in the directory `session`, with the config of its own manifest.
+
+    Raises
+    ------
+    ConfigError, DataError, ModelError, PluginError
+        If the session cannot be replayed.
+    ReplayError
+        If it gives anything else than was recorded; it names the first difference.
+    """
+    if not run.config["session"]:
+        raise ConfigError(
+            "session: there is no session to replay",
+            hint="Name the directory of a finished run or backtest.",
+            next="btcframe replay runs/DIRECTORY",
+        )
+    result = replay(run, Path(run.config["session"]))
+    run.manifest.setdefault("results", {})["replay"] = vars(result)
+    run.say(
+        f"The same {result.intents:,} intents, {result.orders:,} order states and {result.fills:,} fills."
+    )
+    return result
+
+
+def replay(run: Run, directory: Path) -> ReplayResult:
+    """Replay a session; see `main`. `run` gives the catalog and the console."""
+    manifest = load_manifest(directory)
+    session = Run(directory, manifest["config"], run.catalog, run.console)
+    log = SessionLog(directory / SESSION)
+    recorded = load_tables(directory / TABLES)
+    with contextlib.ExitStack() as stack:
+        source = session.component("source")
+        feed = stack.enter_context(contextlib.closing(recorded_feed(log, source, seed=session.seed)))
+        bar = stack.enter_context(run.progress("replay", unit="events"))
+        trader = open_trader(session, feed.instrument, of_log(log, directory, run.catalog))
+        for batch in feed:
+            trader.consume(batch.events)
+            bar.advance(len(batch.events))
+        trader.finish()
+    replayed = trader.audit.tables()
+    if difference := first_difference(recorded, replayed):
+        hint = _likely_cause(manifest, run.manifest)
+        raise ReplayError(f"the replay differs: {difference}", where=str(directory), hint=hint)
+    return ReplayResult(fingerprint(replayed), *(len(replayed[t]) for t in ("intents", "orders", "fills")))
+
+
+def _likely_cause(then: dict[str, Any], now: dict[str, Any]) -> str:
+    keys = ("btcframe", "git", "python", "machine", "packages", "plugins")
+    changed = [key for key in keys if then.get(key) != now.get(key)]
+    return f"Not as it was when it was recorded: {', '.join(changed)}." if changed else ""

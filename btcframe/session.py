@@ -1,0 +1,77 @@
+"""A trading session as a run's config describes it: the trader, its venue, and who is promoted when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from btcframe.artefacts import Builder, load_model
+from btcframe.pipeline import Pipeline
+from btcframe.run import Run
+from btcframe.session_log import CommandItem, SessionLog
+from btcframe.trader import PROMOTE, Log, Promotion, Trader
+from btcframe.training import Fold
+from btcframe.types import Instrument
+
+SESSION = "session.jsonl.zst"
+"""The session log in a run's directory."""
+
+TABLES = "session.npz"
+"""What the session saw, decided and got: `audit.TABLES`."""
+
+
+def of_folds(run: Run, folds: Sequence[Fold]) -> list[Promotion]:
+    """Each fold's model from the start of its test window to its end.
+
+    Raises
+    ------
+    ModelError
+        If an artefact is missing or damaged.
+    """
+    promotions = []
+    for fold in folds:
+        inside = fold.artefact.is_relative_to(run.dir)
+        name = fold.artefact.relative_to(run.dir) if inside else fold.artefact.resolve()
+        promotions += [
+            Promotion(fold.test_start_ns, load_model(fold.artefact, run.catalog), name.as_posix()),
+            Promotion(fold.test_end_ns, None),
+        ]
+    return promotions
+
+
+def of_log(log: SessionLog, directory: Path, catalog: Builder) -> list[Promotion]:
+    """The promotions of a recorded session, models that lay in its run found in `directory`."""
+    return [
+        Promotion(
+            item.data["row_ns"],
+            load_model(directory / name, catalog) if (name := item.data["model"]) else None,
+            name,
+        )
+        for item in log
+        if isinstance(item, CommandItem) and item.name == PROMOTE
+    ]
+
+
+def open_trader(
+    run: Run,
+    instrument: Instrument,
+    promotions: Sequence[Promotion],
+    *,
+    log: Log | None = None,
+    notify: Callable[..., Any] | None = None,
+) -> Trader:
+    """The trader that a run's config describes, its venue open."""
+    policy, label = run.component("policy"), run.component("label")
+    features, regime = run.components("features"), run.component("regime")
+    return Trader(
+        Pipeline(instrument, run.component("clock"), features, regime, wakes=policy.wakes),
+        run.component("venue").open(instrument, seed=run.seed),
+        policy,
+        run.components("risk"),
+        cash=float(run.config["backtest"]["cash"]),
+        schedule=promotions,
+        horizons_ns=label.horizons_ns,
+        log=log,
+        notify=notify,
+    )

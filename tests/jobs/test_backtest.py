@@ -1,0 +1,173 @@
+"""The backtest trades out-of-sample predictions only, leaves a whole session behind, and replays to the bit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from btcframe.audit import fingerprint, load_tables, save_tables
+from btcframe.errors import ConfigError, DataError, ModelError, ReplayError
+from btcframe.jobs import backtest, replay, train
+from btcframe.plugins import Catalog, discover
+from btcframe.run import Quiet, Run
+from btcframe.session import SESSION, TABLES
+from btcframe.session_log import SessionLog
+from btcframe.training import TrainResult
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return discover()
+
+
+class Said(Quiet):
+    """Remembers what was said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, renderable: Any) -> None:
+        self.lines.append(str(renderable))
+
+
+def make_run(folder: Path, catalog: Catalog, name: str, **changes: Any) -> Run:
+    config = {
+        "verb": "backtest", "seed": 7, "trained": "", "session": "", "home": str(folder / "home"),
+        "build": {"batch": 500},
+        "validation": {"folds": 3, "embargo": "10s", "min_train": 200, "expanding": True},
+        "backtest": {"cash": 50_000.0},
+        "source": {"plugin": "random_walk", "duration": "20m"},
+        "clock": {"plugin": "time"},
+        "store": {"plugin": "delta", "path": str(folder / "lake")},
+        "features": {"book": {"plugin": "book"}},
+        "regime": {"plugin": "volatility", "window": 60},
+        "label": {"plugin": "forward_return", "horizons": ["5s", "15s"]},
+        "model": {"plugin": "ridge"},
+        "policy": {"plugin": "market", "fee_bps": 0.0, "size": 0.1},
+        "risk": {"max": {"plugin": "max_position", "size": 0.15}},
+        "venue": {"plugin": "sim"},
+    }  # fmt: skip
+    directory = folder / name
+    directory.mkdir()
+    return Run(directory, config | changes, catalog, Said())
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def trained(home: Path, catalog: Catalog) -> tuple[Run, TrainResult]:
+    run = make_run(home, catalog, "train")
+    return run, train.main(run)
+
+
+@pytest.fixture(scope="module")
+def session(home: Path, catalog: Catalog, trained: tuple[Run, TrainResult]) -> tuple[Run, Any]:
+    """A finished backtest."""
+    run = make_run(home, catalog, "session", trained=str(trained[0].dir))
+    with run.recorded():
+        return run, backtest.main(run)
+
+
+def test_the_predictions_traded_are_the_out_of_sample_ones(
+    trained: tuple[Run, TrainResult], session: tuple[Run, Any]
+) -> None:
+    validation, traded = trained[1].predictions.ravel(), session[1].tables["predictions"]
+    assert len(traded) > 500
+    assert traded.tobytes() == validation.tobytes()
+    windows = [(f.test_start_ns, f.test_end_ns) for f in trained[1].folds]
+    asked = session[1].tables["intents"]
+    opening = asked[(asked["reduce_only"] == 0) & (asked["action"] == 1)]
+    assert len(opening) > 20
+    for intent in opening:
+        since, until = windows[intent["model"]]
+        assert since <= intent["row_ns"] < until
+
+
+def test_the_session_lies_in_the_run_directory(session: tuple[Run, Any]) -> None:
+    run, result = session
+    assert fingerprint(load_tables(run.dir / TABLES)) == result.fingerprint
+    log = SessionLog(run.dir / SESSION)
+    kinds = [type(item).__name__ for item in log]
+    assert log.complete
+    assert {"EventsItem", "CommandItem", "OrdersItem", "FillsItem"} == set(kinds)
+    told = json.loads((run.dir / "manifest.json").read_text())["results"]["backtest"]
+    assert told["fingerprint"] == result.fingerprint
+    assert told["fills"] == result.metrics.fills == len(result.tables["fills"]) > 20
+    assert told["net"] == result.metrics.net
+    assert any("Net" in line for line in run.console.lines)  # type: ignore[attr-defined]
+
+
+def test_the_same_config_gives_the_same_bits(home: Path, catalog: Catalog, session: tuple[Run, Any]) -> None:
+    again = backtest.main(make_run(home, catalog, "again", trained=session[0].config["trained"]))
+    assert again.fingerprint == session[1].fingerprint
+    assert again.tables["equity"].tobytes() == session[1].tables["equity"].tobytes()
+
+
+def test_without_models_it_trains_first(home: Path, catalog: Catalog, session: tuple[Run, Any]) -> None:
+    run = make_run(home, catalog, "both")
+    assert backtest.main(run).fingerprint == session[1].fingerprint
+    commands = [item.data["model"] for item in SessionLog(run.dir / SESSION) if hasattr(item, "name")]
+    assert commands == ["models/fold-0", "models/fold-1", "models/fold-2"]
+
+
+def test_a_replay_gives_the_same_bits(home: Path, catalog: Catalog, session: tuple[Run, Any]) -> None:
+    run = make_run(
+        home, catalog, "replay", session=str(session[0].dir), seed=99, policy={"plugin": "passive"}
+    )
+    result = replay.main(run)  # seed and policy are the session's, not the replaying run's
+    assert result.fingerprint == session[1].fingerprint
+    assert result.fills == session[1].metrics.fills
+
+
+@pytest.mark.parametrize("table", ["intents", "fills"])
+def test_a_replay_names_the_first_difference(
+    home: Path, catalog: Catalog, session: tuple[Run, Any], table: str, tmp_path: Path
+) -> None:
+    recorded = load_tables(session[0].dir / TABLES)
+    at = len(recorded[table]) // 2
+    true = int(recorded[table]["ticks"][at])
+    recorded[table]["ticks"][at] += 1
+    for name in ("manifest.json", SESSION):
+        (tmp_path / name).write_bytes((session[0].dir / name).read_bytes())
+    save_tables(tmp_path / TABLES, recorded)
+    with pytest.raises(ReplayError) as error:
+        replay.replay(session[0], tmp_path)
+    assert f"{table}[{at}] at {recorded[table]['ns'][at]} ns" in str(error.value)
+    assert f"ticks: {true + 1} recorded, {true} replayed" in str(error.value)
+
+
+def test_bad_requests(home: Path, catalog: Catalog, session: tuple[Run, Any], tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no session to replay"):
+        replay.main(make_run(tmp_path, catalog, "none"))
+    with pytest.raises(DataError, match="is not a run"):
+        replay.main(make_run(tmp_path, catalog, "nothing", session=str(tmp_path)))
+    with pytest.raises(ModelError, match="no trained models"):
+        backtest.main(make_run(tmp_path, catalog, "untrained", trained=str(tmp_path)))
+    other = make_run(
+        tmp_path, catalog, "other", trained=session[0].config["trained"],
+        features={"book": {"plugin": "book"}, "returns": {"plugin": "returns"}},
+    )  # fmt: skip
+    with pytest.raises(ModelError, match="not known to the model"):
+        backtest.main(other)
+
+
+def test_the_books_are_balanced(session: tuple[Run, Any]) -> None:
+    tables, metrics = session[1].tables, session[1].metrics
+    fills, equity = tables["fills"], tables["equity"]
+    size = fills["lots"] * 0.001 * fills["side"]
+    end = equity[-1]
+    gross = -(size * fills["ticks"] * 0.1).sum() + size.sum() * end["mid"]
+    assert metrics.gross == pytest.approx(gross, abs=1e-6)
+    assert metrics.net == pytest.approx(gross - fills["fee"].sum(), abs=1e-6)
+    assert metrics.fees == pytest.approx(5.5e-4 * (np.abs(size) * fills["ticks"] * 0.1).sum(), rel=1e-9)
+    assert metrics.open_lots == (fills["lots"] * fills["side"]).sum() == end["position_lots"]
+    assert (np.abs(equity["position_lots"]) <= 100).all()
+    said = "\n".join(session[0].console.lines)  # type: ignore[attr-defined]
+    assert ("still held" in said) == (metrics.open_lots != 0)
