@@ -50,7 +50,7 @@ bench: $(WARM)
 	@$(BIN)/python -m benchmarks
 
 drills: $(WARM)
-	@$(BIN)/python -m pytest -q -m drill --override-ini="addopts=-ra --import-mode=importlib"
+	@$(BIN)/python -m pytest -q -m drill -n 2
 
 lock: $(READY)
 	@cd requirements && for f in bootstrap dev; do ../$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 $$f.in -o $$f.txt; done

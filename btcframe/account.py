@@ -39,6 +39,7 @@ class Ledger:
         self.instrument = instrument
         self.start_cash = cash
         self.unit = float(instrument.tick * instrument.lot)  # quote per tick·lot
+        self._lot, self._per_lot = instrument.lot_ratio
         self.position_lots = 0
         self.average_ticks = 0.0  # of the open position
         self.fees = 0.0
@@ -77,7 +78,7 @@ class Ledger:
         """Cash plus the position at `mid`, quote."""
         if not self.position_lots:
             return self.cash
-        return self.cash + self.instrument.size(self.position_lots) * mid
+        return self.cash + self.position_lots * self._lot / self._per_lot * mid
 
     def mark(self, mid: float) -> float:
         """Equity at `mid`, remembered for the peak."""

@@ -154,7 +154,7 @@ class Labeler(Protocol):
         """descriptors float64[n, d] → out float64[n, len(labels)], rows summing to 1, NaN where unknown."""
 
     def save(self, directory: Path) -> None:
-        """Write everything `Regime.load` needs."""
+        """Write everything `Regime.load` needs into a directory that exists and is empty."""
 
 
 @runtime_checkable
@@ -261,7 +261,7 @@ class Predictor(Protocol):
         """
 
     def save(self, directory: Path) -> None:
-        """Write everything `Model.load` needs. No pickle."""
+        """Write everything `Model.load` needs into a directory that exists and is empty. No pickle."""
 
 
 @runtime_checkable

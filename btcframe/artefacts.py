@@ -134,9 +134,9 @@ def save_model(model: FittedModel, directory: Path, manifest: Mapping[str, Any])
         raise StoreError(f"{directory} exists already", hint="An artefact is never written over.")
     temporary = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
     try:
-        temporary.mkdir(parents=True)
-        model.labeler.save(temporary / "labeler")
-        model.predictor.save(temporary / "predictor")
+        for part, saved in (("labeler", model.labeler), ("predictor", model.predictor)):
+            (temporary / part).mkdir(parents=True)
+            saved.save(temporary / part)
         full = dict(manifest) | {
             "format": FORMAT,
             "index": model.index,

@@ -162,8 +162,8 @@ def load_tables(path: Path) -> dict[str, StateArray]:
         If the file is missing, damaged, or has other tables than this version writes.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            tables = {name: file[name] for name in TABLES}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            tables = {name: archive[name] for name in TABLES}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"the tables of the session cannot be read: {error}", where=str(path)) from error
     for name, dtype in TABLES.items():

@@ -24,6 +24,7 @@ from btcframe.schema import RESERVED
 from btcframe.slots import SLOTS
 
 ROOT = tuple(f.name for f in fields(Root))
+_INFO = {"all", "config", "defaults", "defaults-tree", "plugins", "searchpath"}
 _FLAGS_WITH_VALUE = {
     "--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd",
     "--experimental-rerun", "--shell-completion", "-sc",
@@ -39,8 +40,8 @@ def ordinal(n: int) -> str:
 def overrides_in(arguments: list[str]) -> list[str]:
     """The overrides among the arguments: neither flags nor their values."""
     found, skip = [], False
-    for argument in arguments:
-        if skip:
+    for before, argument in zip(["", *arguments], arguments, strict=False):
+        if skip or (before == "--info" and argument in _INFO):
             skip = False
         elif argument.startswith("-"):
             skip = argument in _FLAGS_WITH_VALUE

@@ -151,7 +151,9 @@ def features(catalog: Catalog, as_json: bool) -> int:
     console = Console(highlight=False)
     for component in dict.fromkeys(component.name for component, _ in listed):
         console.print(_columns_table([(c, column) for c, column in listed if c.name == component]))
-    console.print(f"{len(listed)} columns. Choose: btcframe run 'features=[book,returns]'", style="dim", markup=False)
+    console.print(
+        f"{len(listed)} columns. Choose: btcframe run 'features=[book,returns]'", style="dim", markup=False
+    )
     return 0
 
 

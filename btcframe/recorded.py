@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 
 import numpy as np
@@ -39,7 +40,8 @@ class RecordedFeed:
     ) -> None:
         self._log = log
         self._tell = on_item or (lambda item: None)
-        self._waiting: list[Item] = []
+        self._waiting: deque[tuple[int, Item]] = deque()  # with the number of frames before it
+        self._frames_read = self._frames_given = 0
         self._items = iter(log)
         self._decoded: Feed
         if _has_frames(log):
@@ -63,18 +65,21 @@ class RecordedFeed:
         self._decoded.close()
 
     def _through_decoder(self) -> Iterator[Batch]:
-        # what the decoder gives comes after every item that was read before it
+        # the decoder may have read further than it has given: an item's turn comes when the frames before it went
         for batch in self._decoded:
             yield from self._pass_on()
             yield batch
+            self._frames_given += len(batch.frames)
+        self._frames_given = self._frames_read
         yield from self._pass_on()
 
     def _frames(self) -> Generator[list[Frame], None, None]:
-        """Runs of frames; the items between two runs wait until the decoder has given the run before them."""
+        """Runs of frames; a run ends where another item stands."""
         run: list[Frame] = []
         for item in self._items:
             if isinstance(item, FrameItem):
                 run.append(item.frame())
+                self._frames_read += 1
                 if len(run) == 4096:
                     yield run
                     run = []
@@ -82,13 +87,13 @@ class RecordedFeed:
                 if run:
                     yield run
                     run = []
-                self._waiting.append(item)
+                self._waiting.append((self._frames_read, item))
         if run:
             yield run
 
     def _pass_on(self) -> Iterator[Batch]:
-        waiting, self._waiting = self._waiting, []
-        for item in waiting:
+        while self._waiting and self._waiting[0][0] <= self._frames_given:
+            _, item = self._waiting.popleft()
             if isinstance(item, HeartbeatItem):
                 yield heartbeat(item.ts)
             else:
@@ -98,7 +103,7 @@ class RecordedFeed:
         batches = iter(self._decoded)
         for number, item in enumerate(self._items, start=2):
             if not isinstance(item, EventsItem):
-                self._waiting.append(item)
+                self._waiting.append((0, item))
                 yield from self._pass_on()
                 continue
             batch = next(batches, Batch())

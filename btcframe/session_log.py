@@ -7,6 +7,7 @@ compressed frames, so a file that was cut opens up to the last whole line and sa
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import io
 from collections import Counter
@@ -136,7 +137,7 @@ class SessionWriter:
                 self._line(FrameItem(ts, stream, raw=data.decode()))
             except UnicodeDecodeError:
                 self._line(FrameItem(ts, stream, b64=base64.b64encode(data).decode()))
-        self._counts["frame"] += len(frames)
+            self._counts["frame"] += 1
 
     def heartbeat(self, ts: int) -> None:
         """Time passed without a message."""
@@ -201,7 +202,8 @@ class SessionWriter:
         try:
             self.flush()
         finally:
-            self._file.close()
+            with contextlib.suppress(OSError):  # what could not be written has been reported by flush
+                self._file.close()
 
     def _add(self, kind: str, item: Item) -> None:
         self._line(item)

@@ -21,7 +21,7 @@ from btcframe.audit import Audit
 from btcframe.errors import BtcframeError, PluginError
 from btcframe.orders import Orders, whole
 from btcframe.pipeline import Pipeline
-from btcframe.types import EVENT, NS, PREDICTION, EventArray, Floats, OrderState, StateArray, TimeInForce
+from btcframe.types import EVENT, NS, PREDICTION, ROW, EventArray, Floats, OrderState, StateArray, TimeInForce
 
 SETTLE_NS = 60 * NS
 """How long the venue may take at the end to answer for every order."""
@@ -105,8 +105,11 @@ class Trader:
         self._x = np.empty(0)
         self._scorer: Scorer | None = None
         self._model = -1
-        self._regime: Floats = np.empty((1, 0))
-        self._blank = self._prediction = _blank(horizons_ns, -1)
+        self._no_regime: Floats = np.empty((1, 0))
+        self._regime = self._no_regime
+        self._horizons_ns = horizons_ns
+        self._blank = _blank(horizons_ns, -1)
+        self._prediction: StateArray = np.frombuffer(self._blank, PREDICTION)
 
     # -------------------------------------------------------------------------------------------------- models
 
@@ -123,12 +126,13 @@ class Trader:
     def _take_over(self, promotion: Promotion) -> None:
         model = promotion.model
         if model is None:
-            self._scorer, self._model, self._regime = None, -1, np.empty((1, 0))
-            self._blank = _blank(tuple(self._blank["horizon_ns"].tolist()), -1)
+            self._scorer, self._model, self._no_regime = None, -1, np.empty((1, 0))
+            self._blank = _blank(self._horizons_ns, -1)
         else:
             model.check_columns(self._columns, [c.name for c in self._pipeline.regime_columns])
             self._scorer, self._model = model.scorer(), model.index
-            self._regime = np.full((1, len(model.regimes)), np.nan)
+            self._no_regime = np.full((1, len(model.regimes)), np.nan)
+            self._horizons_ns = model.horizons_ns
             self._blank = _blank(model.horizons_ns, model.index)
         told = {"row_ns": self._row_ns, "index": self._model, "model": promotion.name}
         if self._log:
@@ -173,16 +177,16 @@ class Trader:
     def _gate(self, events: EventArray, until_ns: int) -> tuple[int, bool]:
         taken, reports = self._gateway.advance(events, until_ns)
         self._reports = reports
-        return taken, len(reports.orders) > 0
+        return taken, any(map(len, reports))
 
     def _hear(self, reports: Reports) -> None:
         self._reports = None
-        if not len(reports.orders):
-            return
-        self.now_ns = max(self.now_ns, int(reports.orders["ns"][-1]))
+        for table in reports:
+            if len(table):
+                self.now_ns = max(self.now_ns, int(table["ns"][-1]))
         if self._log:
-            self._log.orders(reports.orders)
             self._log.fills(reports.fills)
+            self._log.orders(reports.orders)
         for order_id, _, _, ticks, lots, fee, side, *_ in reports.fills.tolist():
             if self._orders.get(order_id) is None:
                 raise PluginError(f"the venue fills order {order_id}, which is not working", where="venue")
@@ -192,24 +196,26 @@ class Trader:
 
     def _close_row(self) -> None:
         pipeline = self._pipeline
-        self._row = pipeline.rows[0].copy()  # the pipeline's own is gone at the next push
+        # the pipeline's own row is gone at the next push; as bytes, since numpy copies records field by field
+        row = np.frombuffer(pipeline.rows.tobytes(), ROW)
+        self._row = row[0]
         self._x = pipeline.x[0].copy()
-        self._row_ns = row_ns = int(self._row["row_ns"])
+        self._row_ns = row_ns = row["row_ns"].item()
         due = None
         while self._schedule and self._schedule[0].row_ns <= row_ns:
             due = self._schedule.pop(0)
         if due is not None:
             self._take_over(due)
-        prediction = self._blank.copy()
+        prediction = np.frombuffer(bytearray(self._blank), PREDICTION)
         prediction["row_ns"] = row_ns
+        self._regime = self._no_regime.copy()
         if self._scorer is not None:
-            self._regime = np.full_like(self._regime, np.nan)
             self._scorer.update(
-                pipeline.x, pipeline.descriptors, pipeline.rows["row_ns"], self._regime, prediction[None]
+                pipeline.x, pipeline.descriptors, row["row_ns"], self._regime, prediction[None]
             )
             self.audit.predictions.extend(prediction)
         self._prediction = prediction
-        mid = float(self._row["mid"])
+        mid = row["mid"].item()
         if mid == mid:
             self._mid = mid
         self._mark(row_ns)
@@ -335,6 +341,10 @@ class Trader:
                 hint="A report was lost or made up: the result of this session cannot be trusted.",
             )
 
+    def close(self) -> None:
+        """Close the venue."""
+        self._gateway.close()
+
     def _settle(self) -> None:
         """Let time pass without events until the venue has answered for every order."""
         nothing = np.empty(0, EVENT)
@@ -349,14 +359,14 @@ class Trader:
             )
 
 
-def _blank(horizons_ns: tuple[int, ...], model: int) -> StateArray:
-    """PREDICTION[h] that predicts nothing."""
+def _blank(horizons_ns: tuple[int, ...], model: int) -> bytes:
+    """PREDICTION[h] that predicts nothing, as bytes."""
     blank = np.zeros(len(horizons_ns), PREDICTION)
     blank["horizon_ns"] = horizons_ns
     blank["model"] = model
     for name in ("mean", "p_up", "low", "high"):
         blank[name] = np.nan
-    return blank
+    return blank.tobytes()
 
 
 def _raised(who: str, error: Exception) -> PluginError:

@@ -69,7 +69,23 @@ _sane = st.integers(0, 24).flatmap(
         lambda c: (*c[0], c[1])
     )
 )
+
+
+def _sweep(side: int, gone: int, changes: list[tuple[int, int]]) -> list[Change]:
+    """The best levels go, and what rises in their place changes too, some of it twice."""
+    best = 1000 if side > 0 else 1001
+    deep = [(side, best - side * level, lots) for level, lots in changes]
+    return deep[::2] + [(side, best - side * k, 0) for k in range(gone)] + deep[1::2]
+
+
+_swept = st.builds(
+    _sweep,
+    st.sampled_from([1, -1]),
+    st.integers(1, 8),
+    st.lists(st.tuples(st.integers(8, 16), st.integers(0, 30)), max_size=6),
+)
 _message = st.one_of(
+    st.tuples(st.just(Kind.DEPTH), _swept, st.just(0)),
     st.tuples(st.just(Kind.DEPTH), st.lists(_sane, min_size=1, max_size=8), st.sampled_from([0, 0, 0, NO_FLOW])),
     st.tuples(st.just(Kind.DEPTH), st.lists(_change, min_size=1, max_size=8), st.just(0)),
     st.tuples(st.just(Kind.DEPTH), st.lists(_sane, min_size=1, max_size=30), st.just(0)),

@@ -31,7 +31,6 @@ class RunningMax:
             out[i] = (1, 0) if value == state["high"][0] else (0, 1)
 
     def save(self, directory: Path) -> None:
-        directory.mkdir(parents=True)
         (directory / "l.json").write_text(json.dumps(self.offset))
 
 
@@ -47,7 +46,6 @@ class Sum:
         out["mean"] = (x[:, 0] + x[:, 1] + regime[:, 0])[:, None]
 
     def save(self, directory: Path) -> None:
-        directory.mkdir(parents=True)
         (directory / "p.json").write_text(json.dumps([self.columns, self.horizons_ns]))
 
 

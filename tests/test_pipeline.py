@@ -389,6 +389,58 @@ def test_a_snapshot_is_no_book_before_its_end() -> None:
     assert len(rows) == 0
 
 
+def test_a_level_that_rises_into_the_ten_counts_from_what_it_was_before_the_message() -> None:
+    rows = rows_of(
+        snapshot(START, *ladder()),
+        depth(START + 1, (1, 988, 2), (1, 1000, 0), (1, 999, 0), (1, 998, 0), (1, 988, 14), (1, 987, 99)),
+        message(Kind.HEARTBEAT, START + 101),
+    )
+    # 988 is the tenth now and went from 10 to 14 in all; 987 is outside of the ten before and after
+    assert (rows[1]["add_bid"], rows[1]["rem_bid"], rows[1]["changes"]) == (0.004, 0.03, 4.0)
+
+
+def test_a_snapshot_begins_the_history_of_the_mid_anew() -> None:
+    up, down = (-1, 1001, 0), (-1, 1001, 10)
+    rows = rows_of(
+        snapshot(START, *ladder()),
+        depth(START + 1, up),
+        depth(START + 2, down),
+        message(Kind.HEARTBEAT, START + 101),
+        depth(START + 102, up),
+        snapshot(START + 103, *ladder()),
+        depth(START + 104, up),
+        depth(START + 105, down),
+        message(Kind.HEARTBEAT, START + 201),
+    )
+    assert rows["mid_moves"][1:].tolist() == [2.0, 3.0]
+    # up after down (over the row's edge); after the snapshot only down after up
+    assert rows["mid_reversals"][1:].tolist() == [1.0, 2.0]
+    fell = rows_of(
+        snapshot(START, *ladder(), (-1, 1050, 1)),
+        depth(START + 1, up),
+        gap(START + 2),
+        snapshot(START + 3, *ladder()),
+        message(Kind.HEARTBEAT, START + 101),
+        depth(START + 102, (1, 1000, 0)),  # down, as the first change
+        message(Kind.HEARTBEAT, START + 201),
+    )
+    assert (fell["mid_moves"][2], fell["mid_reversals"][2]) == (1.0, 0.0)
+
+
+def test_after_a_gap_there_is_no_mid_until_the_book_has_one() -> None:
+    rows = rows_of(
+        snapshot(START, *ladder()),
+        gap(START + 1),
+        snapshot(START + 2, (1, 1000, 5)),
+        message(Kind.HEARTBEAT, START + 101),
+        trade(START + 102, 1, 1001, 2),
+        message(Kind.HEARTBEAT, START + 201),
+    )
+    assert flags(rows[2]) == RowFlag.ONE_SIDED | RowFlag.THIN
+    assert rows[2]["buy_volume"] == 0.002
+    assert np.isnan([rows[2]["signed_cost"], rows[2]["mid_high"], rows[2]["mid_low"]]).all()
+
+
 def test_crossed_and_one_sided_books_are_flagged() -> None:
     rows = rows_of(
         snapshot(START, *ladder(n=20)),

@@ -57,7 +57,11 @@ def backtest(run: Run, folds: Sequence[Fold]) -> BacktestResult:
         header = {"source": run.config["source"], "symbol": feed.instrument.symbol, "seed": run.seed}
         log = stack.enter_context(SessionWriter(run.dir / SESSION, header))
         bar = stack.enter_context(run.progress("backtest", unit="events"))
-        trader = open_trader(run, feed.instrument, of_folds(run, folds), log=log, notify=run.notify)
+        trader = stack.enter_context(
+            contextlib.closing(
+                open_trader(run, feed.instrument, of_folds(run, folds), log=log, notify=run.notify)
+            )
+        )
         for batch in feed:
             log.batch(batch)
             trader.consume(batch.events)

@@ -59,7 +59,9 @@ def replay(run: Run, directory: Path) -> ReplayResult:
         source = session.component("source")
         feed = stack.enter_context(contextlib.closing(recorded_feed(log, source, seed=session.seed)))
         bar = stack.enter_context(run.progress("replay", unit="events"))
-        trader = open_trader(session, feed.instrument, of_log(log, directory, run.catalog))
+        trader = stack.enter_context(
+            contextlib.closing(open_trader(session, feed.instrument, of_log(log, directory, run.catalog)))
+        )
         for batch in feed:
             trader.consume(batch.events)
             bar.advance(len(batch.events))

@@ -9,15 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from btcframe.kernels import kernel
-from btcframe.types import StateArray
-
-STATELESS = np.dtype([("none", "u1")])
-"""The state of a component that remembers nothing: one unused byte, so that it is saved like any other."""
-
-
-def stateless() -> StateArray:
-    """Memory of a component without memory."""
-    return np.zeros(1, STATELESS)
 
 
 def decays(half_lives: tuple[int, ...]) -> npt.NDArray[np.float64]:

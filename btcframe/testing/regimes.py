@@ -158,6 +158,7 @@ def check_save_load(regime: Any) -> None:
     descriptors, labeler = _fitted(regime)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "labeler"
+        place.mkdir()
         labeler.save(place)
         loaded = dataclasses.replace(regime).load(place)
     if tuple(loaded.labels) != tuple(labeler.labels):

@@ -272,7 +272,6 @@ class HonestLabeler:
         out[:, 0], out[:, 1] = 1 - up, up
 
     def save(self, directory):
-        directory.mkdir()
         (directory / "level.json").write_text(json.dumps(self.level))
 
 
@@ -411,7 +410,6 @@ class HonestPredictor:
             out[name] = np.nan
 
     def save(self, directory):
-        directory.mkdir()
         what = {"columns": self.columns, "horizons": self.horizons_ns, "weights": self.weights.tolist()}
         (directory / "model.json").write_text(json.dumps(what))
 
@@ -466,21 +464,12 @@ class ForgetfulModel(HonestModel):
         return self.predictor(whole.columns, whole.horizons_ns, whole.weights.round(5))
 
 
-class AnyWidthPredictor(HonestPredictor):
-    """Takes whatever columns come."""
-
-    def predict(self, x, regime, out):
-        k = min(x.shape[1], len(self.columns))
-        wide = np.zeros((len(x), len(self.columns)))
-        wide[:, :k] = x[:, :k]
-        super().predict(wide, regime, out)
-
-
 @dataclass(frozen=True)
-class AnyWidthModel(HonestModel):
-    """Does not look at the columns."""
+class SortingModel(HonestModel):
+    """Sorts the columns it was fitted on."""
 
-    predictor = AnyWidthPredictor
+    def fit(self, data):
+        return self.predictor(tuple(sorted(data.columns)), data.horizons_ns, self.weights(data))
 
 
 @dataclass(frozen=True)
@@ -680,7 +669,7 @@ def btcframe_components():
         "label": {"honest_label": HonestLabel, "past_end": PastEnd, "counts_rows": CountsRows, "too_far": TooFar, "long_memory": LongMemory},
         "model": {
             "honest_model": HonestModel, "unseeded": UnseededModel, "batch_model": BatchModel,
-            "forgetful_model": ForgetfulModel, "any_width": AnyWidthModel, "mutating_model": MutatingModel,
+            "forgetful_model": ForgetfulModel, "sorting": SortingModel, "mutating_model": MutatingModel,
         },
         "policy": {
             "honest_policy": HonestPolicy, "mutating": MutatingPolicy, "counting": CountingPolicy,

@@ -10,6 +10,7 @@ import pytest
 
 from btcframe.api import Action, Gateway, Intent, Reports, Venue
 from btcframe.errors import ConfigError
+from btcframe.testing import VenueSuite
 from btcframe.types import EVENT, EventArray, EventFlag, Instrument, Kind, OrderState, TimeInForce
 from btcframe.venues.sim import Sim
 
@@ -82,6 +83,11 @@ class Session:
             fills += [(f["order_id"], f["ticks"], f["lots"], f["maker"]) for f in reports.fills]
             if at == len(batch):
                 return orders, fills
+
+
+class TestContract(VenueSuite):
+    def make(self) -> Sim:
+        return Sim()
 
 
 def test_it_is_a_venue() -> None:

@@ -74,13 +74,13 @@ class MarketPolicy:
     def _order(
         self, market: Market, side: int, lots: int, reduce_only: bool, reason: str
     ) -> Sequence[Intent]:
+        if lots <= 0:
+            return ()
         ticks, sizes = (
             (market.ask_ticks, market.ask_lots) if side > 0 else (market.bid_ticks, market.bid_lots)
         )
         limit, offered = within(ticks, sizes, side, self.slippage_bps)
         lots = min(lots, offered)
-        if lots <= 0:
-            return ()
         return (Intent(Action.SUBMIT, side, lots, limit, TimeInForce.IOC, reduce_only, reason=reason),)
 
 

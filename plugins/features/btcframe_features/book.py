@@ -5,16 +5,26 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from btcframe.api import Column
 from btcframe.kernels import kernel
-from btcframe.kernels.rolling import stateless
 from btcframe.types import LEVELS, Floats, Instrument, Ints, RowArray, StateArray
 
 SPREAD, MICROPRICE, IMBALANCE, DEPTH_BID, DEPTH_ASK, DEPTH_RATIO, VWAP_BID, VWAP_ASK, WALL = range(9)
 """What a column is; with a first and a last level it is one row of the kernel's plan."""
+
+SUMS = np.dtype(
+    [
+        ("size", "f8", (LEVELS,)),  # Σ size
+        ("value", "f8", (LEVELS,)),  # Σ price·size
+        ("moment", "f8", (LEVELS,)),  # Σ (price − m)·size
+        ("largest", "f8", (LEVELS,)),  # max size
+    ]
+)
+"""Sums of one side of the row at hand, entry k − 1 over levels 1…k: scratch, made anew for each row."""
 
 BOTH = ("bid_px", "bid_sz", "ask_px", "ask_sz")
 
@@ -98,10 +108,10 @@ class Book:
         return tuple(entry[3] for entry in self._entries)
 
     def state(self, instrument: Instrument) -> StateArray:
-        return stateless()
+        return np.zeros(1, [("bid", SUMS), ("ask", SUMS)])
 
     def update(self, rows: RowArray, state: StateArray, out: Floats) -> None:
-        book(rows, self._plan, out)
+        book(rows, self._plan, state, out)
 
 
 def levels_of(band: str) -> tuple[int, int]:
@@ -129,10 +139,12 @@ def _microprice(k: int) -> Column:
 
 
 def _imbalance(low: int, high: int) -> Column:
-    name = f"imbalance_{low}" if low == high else f"imbalance_{low}_{high}"
+    name, levels = f"imbalance_{low}_{high}", f"levels {low}…{high}"
+    if low == high:
+        name, levels = f"imbalance_{low}", f"level {low}"
     return Column(
         name, "1", -1.0, 1.0,
-        inputs=("bid_sz", "ask_sz"), formula=f"(ΣB − ΣA)/(ΣB + ΣA), levels {low}…{high}",
+        inputs=("bid_sz", "ask_sz"), formula=f"(ΣB − ΣA)/(ΣB + ΣA), {levels}",
         source="Cao, Hansch & Wang 2009, by bands", family="book",
     )  # fmt: skip
 
@@ -177,7 +189,7 @@ def ratio(over: float, under: float) -> float:
 
 @kernel
 def size(sizes: Floats, low: int, high: int) -> float:
-    """Σ size of levels low…high."""
+    """Σ size of levels low…high. Summed, not subtracted: 1e12 on level 1 must not drown the others."""
     total = 0.0
     for i in range(low - 1, high):
         total += sizes[i]
@@ -185,71 +197,49 @@ def size(sizes: Floats, low: int, high: int) -> float:
 
 
 @kernel
-def notional(prices: Floats, sizes: Floats, k: int) -> float:
-    """Σ price·size of levels 1…k."""
-    total = 0.0
-    for i in range(k):
-        total += prices[i] * sizes[i]
-    return total
-
-
-@kernel
-def vwap_gap(prices: Floats, sizes: Floats, mid: float, k: int) -> float:
-    """Distance of the VWAP of levels 1…k from the mid, quote: Σ (p − m)·size / Σ size.
-
-    Subtracting before summing keeps the digits that VWAP − m would lose.
-    """
-    moment = 0.0
-    for i in range(k):
-        moment += (prices[i] - mid) * sizes[i]
-    distance: float = ratio(moment, size(sizes, 1, k))
-    return distance
-
-
-@kernel
-def largest_share(sizes: Floats, k: int) -> float:
-    """max size / Σ size of levels 1…k."""
-    largest = 0.0
-    for i in range(k):
+def sum_up(prices: Floats, sizes: Floats, mid: float, sums: Any) -> None:
+    """Fill SUMS of one side; a missing level is NaN and reaches every sum over it."""
+    total, value, moment, largest = 0.0, 0.0, 0.0, 0.0
+    for i in range(LEVELS):
+        total += sizes[i]
+        value += prices[i] * sizes[i]
+        moment += (prices[i] - mid) * sizes[i]  # subtracted first: Σ p·size / Σ size − m would lose digits
         largest = max(largest, sizes[i])
-    share: float = ratio(largest, size(sizes, 1, k))
-    return share
+        sums.size[i], sums.value[i], sums.moment[i], sums.largest[i] = total, value, moment, largest
 
 
 @kernel
-def book(rows: RowArray, plan: Ints, out: Floats) -> None:
-    """Columns of `Book`: plan int64[k, 3] holds what each column is, its first and its last level.
-
-    Missing levels are NaN in the row and reach every sum that reads them.
-    """
+def book(rows: RowArray, plan: Ints, state: StateArray, out: Floats) -> None:
+    """Columns of `Book`: plan int64[k, 3] holds what each column is, its first and its last level."""
+    bid, ask = state[0].bid, state[0].ask
     for t in range(len(rows)):
         row = rows[t]
-        bid_px, bid_sz, ask_px, ask_sz = row.bid_px, row.bid_sz, row.ask_px, row.ask_sz
         mid = row.mid if row.mid > 0.0 else np.nan
+        sum_up(row.bid_px, row.bid_sz, mid, bid)
+        sum_up(row.ask_px, row.ask_sz, mid, ask)
         for j in range(len(plan)):
             what, low, high = plan[j, 0], plan[j, 1], plan[j, 2]
+            k = high - 1  # where sums over levels 1…high stand
             value = np.nan
             if what == SPREAD:
-                value = 1e4 * (ask_px[0] - bid_px[0]) / mid
+                value = 1e4 * (row.ask_px[0] - row.bid_px[0]) / mid
             elif what == MICROPRICE:
-                bids, asks = size(bid_sz, 1, high), size(ask_sz, 1, high)
-                above, below = vwap_gap(ask_px, ask_sz, mid, high), vwap_gap(bid_px, bid_sz, mid, high)
-                value = 1e4 * ratio(above * bids + below * asks, bids + asks) / mid
+                above, below = ratio(ask.moment[k], ask.size[k]), ratio(bid.moment[k], bid.size[k])
+                value = above * bid.size[k] + below * ask.size[k]
+                value = 1e4 * ratio(value, bid.size[k] + ask.size[k]) / mid
             elif what == IMBALANCE:
-                bids, asks = size(bid_sz, low, high), size(ask_sz, low, high)
+                bids, asks = size(row.bid_sz, low, high), size(row.ask_sz, low, high)
                 value = ratio(bids - asks, bids + asks)
             elif what == DEPTH_BID:
-                value = math.log1p(notional(bid_px, bid_sz, high))
+                value = math.log1p(bid.value[k])
             elif what == DEPTH_ASK:
-                value = math.log1p(notional(ask_px, ask_sz, high))
+                value = math.log1p(ask.value[k])
             elif what == DEPTH_RATIO:
-                near = notional(bid_px, bid_sz, low) + notional(ask_px, ask_sz, low)
-                wide = notional(bid_px, bid_sz, high) + notional(ask_px, ask_sz, high)
-                value = ratio(near, wide)
+                value = ratio(bid.value[low - 1] + ask.value[low - 1], bid.value[k] + ask.value[k])
             elif what == VWAP_BID:
-                value = -1e4 * vwap_gap(bid_px, bid_sz, mid, high) / mid
+                value = -1e4 * ratio(bid.moment[k], bid.size[k]) / mid
             elif what == VWAP_ASK:
-                value = 1e4 * vwap_gap(ask_px, ask_sz, mid, high) / mid
+                value = 1e4 * ratio(ask.moment[k], ask.size[k]) / mid
             elif what == WALL:
-                value = largest_share(bid_sz, high) - largest_share(ask_sz, high)
+                value = ratio(bid.largest[k], bid.size[k]) - ratio(ask.largest[k], ask.size[k])
             out[t, j] = value

@@ -130,7 +130,6 @@ class RidgePredictor:
 
     def save(self, directory: Path) -> None:
         """Write ridge.json (names and settings) and ridge.npz (arrays)."""
-        directory.mkdir(parents=True, exist_ok=True)
         fields = self.linear._asdict()
         arrays: dict[str, Any] = {
             name: value for name, value in fields.items() if isinstance(value, np.ndarray)

@@ -48,6 +48,5 @@ class ZeroPredictor:
 
     def save(self, directory: Path) -> None:
         """Write zero.json."""
-        directory.mkdir(parents=True, exist_ok=True)
         head = {"columns": self.columns, "horizons_ns": self.horizons_ns}
         (directory / "zero.json").write_text(json.dumps(head) + "\n", encoding="utf-8")

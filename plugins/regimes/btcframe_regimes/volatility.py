@@ -137,7 +137,6 @@ class VolatilityLabeler:
 
     def save(self, directory: Path) -> None:
         """Write volatility.json."""
-        directory.mkdir(parents=True, exist_ok=True)
         text = json.dumps({"low": self.low, "high": self.high, "hysteresis": self.hysteresis})
         (directory / "volatility.json").write_text(text + "\n", encoding="utf-8")
 
