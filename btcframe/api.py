@@ -434,8 +434,10 @@ class Gateway(Protocol):
     def advance(self, events: EventArray, until_ns: int) -> tuple[int, Reports]:
         """Let the market move.
 
-        A simulated venue matches against `events` and stops after the first one that makes a report due, so that
-        the trader acts on it at once; a real one returns what has arrived and takes all events.
+        A simulated venue matches against `events`. It stops before the first event that is not earlier than a due
+        report, so that the trader acts on it at once: reports of that moment come alone, and their `ns` is the time
+        it is then. Otherwise all events are taken, and reports due by `until_ns` come together. A real venue takes
+        all events and returns what has arrived.
 
         Returns
         -------

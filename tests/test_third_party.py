@@ -62,7 +62,8 @@ def work(tmp_path: Path) -> Path:
 
 
 def manifests(work: Path) -> list[dict[str, object]]:
-    return [json.loads(p.read_text()) for p in sorted((work / "runs").rglob("manifest.json"))]
+    found = [*(work / "runs").glob("*/manifest.json"), *(work / "runs").glob("*-sweep-*/*/manifest.json")]
+    return [json.loads(p.read_text()) for p in sorted(found)]
 
 
 SMALL = ("source.duration=20m", "validation.folds=2")
