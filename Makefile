@@ -3,6 +3,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# the system's certificates: many networks have one of their own
+UV := $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python
 PACKAGES := btcframe plugins/features plugins/regimes plugins/models plugins/execution
 DISTRIBUTIONS := -e . -e plugins/features -e plugins/regimes -e plugins/models -e plugins/execution
 WARM := $(VENV)/.warm
@@ -23,8 +25,8 @@ $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml $(wildc
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is missing; install it (apt-get install python3.11 python3.11-venv) or name another: make PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot make a virtual environment; install its venv package (apt-get install python3.11-venv)" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes --compile-bytecode -r requirements/dev.txt
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation $(DISTRIBUTIONS)
+	@$(UV) --no-deps --require-hashes --compile-bytecode -r requirements/dev.txt
+	@$(UV) --no-deps --no-build-isolation $(DISTRIBUTIONS)
 	@$(BIN)/python -m compileall -q $(PACKAGES)
 	@touch $@
 
