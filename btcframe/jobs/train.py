@@ -7,7 +7,7 @@ import numpy as np
 from btcframe.artefacts import save_model
 from btcframe.building import Build
 from btcframe.jobs import build as build_job
-from btcframe.report.metrics import verdict
+from btcframe.report.prediction import metrics_table, verdicts
 from btcframe.run import Run
 from btcframe.split import WalkForward
 from btcframe.tables import TrainingTable, read_training
@@ -43,7 +43,8 @@ def main(run: Run) -> TrainResult:
         "folds": [vars(fold) | {"artefact": f"{MODELS}/{fold.artefact.name}"} for fold in folds],
         "metrics": [plain_metrics(m) for m in metrics],
     }
-    run.say("\n".join(["Out of sample:", *(f"  {verdict(m)}" for m in metrics)]))
+    run.say(metrics_table(metrics))
+    run.say(verdicts(metrics))
     predictions = np.concatenate([part.predictions for part in parts])
     return TrainResult(
         build.id, folds, table.row_ns[rows], predictions, table.y[rows], table.t_end[rows], metrics

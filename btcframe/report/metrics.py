@@ -134,8 +134,9 @@ def verdict(metrics: Metrics) -> str:
         return f"{name}: the prediction or the label never changes, so there is nothing to correlate."
     found = f"{name}: IC {ic.value:+.3f}"
     if math.isnan(ic.low):
+        stretches = f"{metrics.blocks} independent stretch{'es' if metrics.blocks > 1 else ''}"
         return (
-            f"{found} over {metrics.blocks} independent stretches of {BLOCK_HORIZONS} horizons: "
+            f"{found} over {stretches} of {BLOCK_HORIZONS} horizons: "
             f"too little data to say anything (at least {MIN_BLOCKS} are needed)."
         )
     found = f"{found} [{ic.low:+.3f}, {ic.high:+.3f}]"

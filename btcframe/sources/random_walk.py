@@ -40,12 +40,12 @@ class RandomWalk:
     seed_offset : int   added to the run's seed: other markets of one run
     """
 
-    duration: str = "1h"
+    duration: str = "6h"
     rate: float = 5.0
     price: float = 20_000.0
     tick: float = 0.1
     lot: float = 0.001
-    volatility: float = 0.1
+    volatility: float = 2.0
     levels: int = 25
     latency: str = "5ms"
     seed_offset: int = 0

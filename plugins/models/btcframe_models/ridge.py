@@ -21,7 +21,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Ridge:
-    """Linear ridge regression: min Σ w (y − b − zβ)² + α‖β‖², per horizon.
+    """Linear ridge regression: min Σ w (y − b − zβ)²/Σ w + α‖β‖², per horizon.
+
+    The squared error is a mean, so one `alpha` means the same for an hour of rows and for a year: at 1 the
+    coefficient of a lone column is halved. scikit-learn sums it: its alpha is ours times Σ w.
 
     z = (x − median) / (IQR/1.349), cut at ±clip: order-flow columns have tails of hundreds of interquartile ranges. A
     column whose IQR is 0 is scaled by 1.2533 · mean |x − median|; one that is constant or never there gets the
@@ -33,7 +36,7 @@ class Ridge:
 
     Parameters
     ----------
-    alpha : float         strength of the penalty, > 0, on scikit-learn's scale (the squared error is summed)
+    alpha : float         strength of the penalty, > 0
     clip : float          cut of the scaled values, in robust standard deviations
     max_missing : float   share of the columns that may be missing in a row, 0 to 1
     coverage : float      of the interval low … high, between 0 and 1
@@ -94,7 +97,7 @@ class Ridge:
             rows = usable & np.isfinite(data.y[:, h])
             _check_label(data.y[rows, h], duration_name(horizon), len(data.y), used)
             linear.coef[h], linear.intercept[h], linear.sigma[h] = _fit_one(
-                z[rows], data.y[rows, h], data.weight[rows], self.alpha, used
+                z[rows], data.y[rows, h], data.weight[rows], self.alpha * data.weight[rows].sum(), used
             )
         return RidgePredictor(data.columns, data.horizons_ns, linear)
 

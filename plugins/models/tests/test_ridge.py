@@ -51,7 +51,7 @@ def test_equals_scikit_learn_on_scaled_features() -> None:
     z = np.nan_to_num(np.clip((data.x - median) / (iqr / 1.349), -5, 5))
     for h in range(2):
         known = np.isfinite(data.y[:, h])
-        theirs = linear_model.Ridge(alpha=3.0).fit(
+        theirs = linear_model.Ridge(alpha=3.0 * data.weight[known].sum()).fit(
             z[known], data.y[known, h], sample_weight=data.weight[known]
         )
         np.testing.assert_allclose(out["mean"][:, h], theirs.predict(z), rtol=1e-9)
