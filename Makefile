@@ -32,7 +32,7 @@ $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml $(wildc
 
 # Kernels are compiled once, by one process: parallel workers would all compile, and write one cache at a time.
 $(WARM): $(READY) $(shell find $(PACKAGES) -name '*.py' -not -path '*/tests/*')
-	@tmp=$$(mktemp -d) && trap "rm -rf $$tmp" EXIT && $(BIN)/btcframe run source.duration=20m validation.folds=2 policy=passive,market -m hydra.sweep.dir=$$tmp/run store.path=$$tmp/lake >$$tmp/log 2>&1 || { cat $$tmp/log; exit 1; }
+	@tmp=$$(mktemp -d) && trap "rm -rf $$tmp" EXIT && $(BIN)/btcframe run source.duration=20m validation.folds=2 policy=passive,market hydra.sweep.dir=$$tmp/run store.path=$$tmp/lake -m >$$tmp/log 2>&1 || { cat $$tmp/log; exit 1; }
 	@touch $@
 
 demo: $(READY)
