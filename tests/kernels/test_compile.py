@@ -37,9 +37,13 @@ for k in (inner, o.outer, o.through_module, o.alone):
 
 def run(folder: Path, add: int, scale: int) -> tuple[list[int], dict[str, tuple[int, int]]]:
     (folder / "inner_module.py").write_text(INNER.format(add=add, scale=scale))
-    done = subprocess.run([sys.executable, "-c", MAIN], cwd=folder, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", MAIN], cwd=folder, capture_output=True, text=True, check=True
+    )
     first, *rest = done.stdout.splitlines()
-    return [int(v) for v in first.split()], {n: (int(h), int(m)) for n, h, m in (line.split() for line in rest)}
+    return [int(v) for v in first.split()], {
+        n: (int(h), int(m)) for n, h, m in (line.split() for line in rest)
+    }
 
 
 @pytest.fixture
