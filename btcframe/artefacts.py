@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from btcframe.api import Labeler, Predictor
+from btcframe.atomic import unwritable
 from btcframe.errors import ModelError, StoreError
 from btcframe.types import Floats, Ints, StateArray
 
@@ -151,12 +152,7 @@ def save_model(model: FittedModel, directory: Path, manifest: Mapping[str, Any])
         _flush(temporary)
         temporary.rename(directory)
     except OSError as error:
-        raise StoreError(
-            f"the model cannot be saved: {error}",
-            where=str(directory),
-            hint="Nothing was left behind.",
-            next="Free some space or choose another hydra.run.dir, and run it again.",
-        ) from error
+        raise unwritable("the model", directory, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

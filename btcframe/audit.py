@@ -7,7 +7,6 @@ at every row. Two sessions are the same if the bytes of their intents, orders an
 from __future__ import annotations
 
 import hashlib
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from btcframe.atomic import replacing
 from btcframe.errors import DataError
 from btcframe.types import FILL, ORDER, PREDICTION, StateArray
 
@@ -145,12 +145,9 @@ def _bits(values: StateArray) -> StateArray:
 
 def save_tables(path: Path, tables: Mapping[str, StateArray]) -> None:
     """Write the tables as one .npz: either whole or not there."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with temporary.open("wb") as file:
-        np.savez_compressed(file, **dict[str, Any]((name, tables[name]) for name in TABLES))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    named: dict[str, Any] = {name: tables[name] for name in TABLES}
+    with replacing(path, "the tables of the session") as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **named)
 
 
 def load_tables(path: Path) -> dict[str, StateArray]:

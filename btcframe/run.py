@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from btcframe.api import SessionEvent
+from btcframe.atomic import replacing
 from btcframe.config import digest, nodes
-from btcframe.errors import BtcframeError, ConfigError, DataError
+from btcframe.errors import BtcframeError, ConfigError, DataError, StoreError
 from btcframe.plugins import Catalog
 
 MANIFEST = "manifest.json"
@@ -135,13 +136,15 @@ class Run:
             )
         self.manifest = describe(self.config, self.catalog)
         self._write("running")
-        self.notify("run_started", verb=self.config["verb"])
         try:
+            self.notify("run_started", verb=self.config["verb"])
             yield self
         except BaseException as error:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             self.manifest["error"] = str(error) or type(error).__name__
-            with contextlib.suppress(OSError):  # the disk may be what failed: the error itself matters more
+            with contextlib.suppress(
+                OSError, StoreError
+            ):  # the disk may be what failed: the error itself matters more
                 if not isinstance(error, BtcframeError):
                     (self.dir / "traceback.txt").write_text(traceback.format_exc())
                 self._write(status)
@@ -159,13 +162,9 @@ class Run:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON so that the file is either the old one or the new one, never half of it."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(value, file, indent=2, ensure_ascii=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    with replacing(path, "the manifest") as temporary:
+        temporary.write_text(f"{text}\n", encoding="utf-8")
 
 
 def describe(config: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:

@@ -21,6 +21,7 @@ import numpy as np
 import zstandard
 
 from btcframe.api import Batch
+from btcframe.atomic import unwritable
 from btcframe.errors import DataError, StoreError
 from btcframe.types import FILL, ORDER, EventArray, Frame, StateArray
 
@@ -179,7 +180,7 @@ class SessionWriter:
             self._buffer.clear()
 
     def _failed(self, error: OSError) -> StoreError:
-        return StoreError(f"the session log cannot be written: {error.strerror}", where=str(self.path))
+        return unwritable("the session log", self.path, error)
 
     def close(self) -> None:
         """Write the closing line; harmless when done twice."""

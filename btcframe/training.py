@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,8 @@ import numpy as np
 
 from btcframe.api import Model, Regime, Split, Splitter, TrainingSet
 from btcframe.artefacts import FittedModel, read_manifest
-from btcframe.errors import ModelError, StoreError
+from btcframe.atomic import replacing
+from btcframe.errors import ModelError
 from btcframe.report.metrics import Metrics, evaluate
 from btcframe.split import WalkForward
 from btcframe.tables import TrainingTable
@@ -200,18 +200,9 @@ def write_predictions(
         for field in ("mean", "p_up", "low", "high"):
             columns[f"{field}_{duration_name(horizon)}"] = predictions[field][:, h]
         columns[label] = table.y[rows, h]
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        pq.write_table(
-            pa.table({name: np.ascontiguousarray(values) for name, values in columns.items()}),
-            temporary,
-            compression="zstd",
-        )
-        temporary.replace(path)
-    except OSError as error:
-        raise StoreError(f"the predictions cannot be written: {error}", where=str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    values = pa.table({name: np.ascontiguousarray(column) for name, column in columns.items()})
+    with replacing(path, "the predictions") as temporary:
+        pq.write_table(values, temporary, compression="zstd")
 
 
 def plain_metrics(metrics: Metrics) -> Mapping[str, Any]:

@@ -57,7 +57,7 @@ COMMAND = (
 )  # fmt: skip
 
 POINTS = [
-    "run_started:0", "row:600", "build_done:0", "fold_done:0", "fold_done:2", "promotion:0", "promotion:3",
+    "run_started:0", "row:600", "build_done:0", "fold_done:0", "fold_done:2", "promotion:0", "promotion:2",
     "run_finished:0",
 ]  # fmt: skip
 SAMPLE = {("row:600", "SIGINT"), ("fold_done:0", "SIGKILL"), ("promotion:0", "SIGINT")}
