@@ -69,6 +69,23 @@ def lots_at(book, side, key):
 
 
 @kernel
+def _move_down(keys, sizes):
+    """Move every level to the place before its own, over the first."""
+    # views that begin where the loop does: so the compiler knows that no index is negative, and moves eight at a time
+    for j in range(len(keys) - 1):
+        keys[j] = keys[j + 1]
+        sizes[j] = sizes[j + 1]
+
+
+@kernel
+def _move_up(keys, sizes):
+    """Move every level to the place behind its own, over the last."""
+    for j in range(len(keys) - 1, 0, -1):
+        keys[j] = keys[j - 1]
+        sizes[j] = sizes[j - 1]
+
+
+@kernel
 def set_level(book, side, key, lots):
     """Set the size at a key (0 deletes) and return the size it had."""
     keys = book.key[side]
@@ -80,9 +97,7 @@ def set_level(book, side, key, lots):
         if lots > 0:
             sizes[at] = lots
         else:
-            for j in range(at, n - 1):
-                keys[j] = keys[j + 1]
-                sizes[j] = sizes[j + 1]
+            _move_down(keys[at:n], sizes[at:n])
             book.n[side] = n - 1
         return old
     if lots <= 0:
@@ -92,13 +107,9 @@ def set_level(book, side, key, lots):
         if at == 0:  # the new level is itself the deepest
             return 0
         at -= 1
-        for j in range(at):
-            keys[j] = keys[j + 1]
-            sizes[j] = sizes[j + 1]
+        _move_down(keys[: at + 1], sizes[: at + 1])
     else:
-        for j in range(n, at, -1):
-            keys[j] = keys[j - 1]
-            sizes[j] = sizes[j - 1]
+        _move_up(keys[at : n + 1], sizes[at : n + 1])
         book.n[side] = n + 1
     keys[at] = key
     sizes[at] = lots

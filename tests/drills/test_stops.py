@@ -116,7 +116,7 @@ def test_a_disk_that_fills_up(tmp_path: Path, kilobytes: int) -> None:
     script = (
         f"mount -t tmpfs -o size={kilobytes}k tmpfs {disk} || exit 99; cd {disk}; "
         f"{sys.executable} -m btcframe {' '.join(COMMAND[:-2])}; code=$?; "
-        f"find {disk} -name manifest.json -exec cp {{}} {tmp_path}/manifest.json \\; ; exit $code"
+        f"find {disk}/runs -maxdepth 2 -name manifest.json -exec cp {{}} {tmp_path}/manifest.json \\; ; exit $code"
     )
     if not shutil.which("unshare"):
         pytest.skip("no unshare command: cannot make a small file system")
