@@ -15,6 +15,10 @@ import inner_module
 from inner_module import SCALE, inner
 
 @kernel
+def early(x):
+    return below(x)
+
+@kernel
 def outer(x):
     return SCALE * inner(x)
 
@@ -25,12 +29,16 @@ def through_module(x):
 @kernel
 def alone(x):
     return -x
+
+@kernel
+def below(x):
+    return inner(x) if x > 0 else below(x + 1)
 """
 MAIN = """
 import outer_module as o
 from inner_module import inner
-print(o.outer(1), o.through_module(1), o.alone(1))
-for k in (inner, o.outer, o.through_module, o.alone):
+print(o.outer(1), o.through_module(1), o.alone(1), o.early(1))
+for k in (inner, o.outer, o.through_module, o.alone, o.early):
     print(k.py_func.__name__, sum(k.stats.cache_hits.values()), sum(k.stats.cache_misses.values()))
 """
 
@@ -55,23 +63,24 @@ def folder(tmp_path: Path) -> Path:
 def test_a_second_process_compiles_nothing(folder: Path) -> None:
     run(folder, 1, 10)
     values, counts = run(folder, 1, 10)
-    assert values == [20, 2, -1]
+    assert values == [20, 2, -1, 2]
     assert {n: c for n, c in counts.items() if n != "inner"} == {
-        "outer": (1, 0), "through_module": (1, 0), "alone": (1, 0),
+        "outer": (1, 0), "through_module": (1, 0), "alone": (1, 0), "early": (1, 0),
     }  # fmt: skip
 
 
 def test_an_edit_recompiles_the_callers_and_nothing_else(folder: Path) -> None:
     run(folder, 1, 10)
     values, counts = run(folder, 2, 10)
-    assert values == [30, 3, -1]
+    assert values == [30, 3, -1, 3]
     assert counts["outer"] == (0, 1)
     assert counts["through_module"] == (0, 1)
+    assert counts["early"] == (0, 1)  # it calls what is defined below it, and that calls what was edited
     assert counts["alone"] == (1, 0)
 
 
 def test_an_imported_constant_counts(folder: Path) -> None:
     run(folder, 1, 10)
     values, counts = run(folder, 1, 20)
-    assert values == [40, 2, -1]
+    assert values == [40, 2, -1, 2]
     assert counts["outer"] == (0, 1)
