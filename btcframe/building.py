@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import importlib.util
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from btcframe.api import Clock, Column, Feed, Label, Store
@@ -14,11 +11,15 @@ from btcframe.config import digest, nodes
 from btcframe.errors import BtcframeError, ConfigError, DataError
 from btcframe.pipeline import Pipeline
 from btcframe.plugins import Catalog
+from btcframe.provenance import code_of, versions
 from btcframe.tables import TABLE, Assembler, Layout, Summary
 from btcframe.types import NS, duration_name
 
 INPUTS = ("source", "clock", "features", "regime", "label")
 """The slots that decide what is in a training table."""
+
+COMPILER = ("numpy", "numba", "llvmlite")
+"""What turns a kernel into machine code: another version may round differently."""
 
 
 class Build(NamedTuple):
@@ -57,46 +58,23 @@ class Build(NamedTuple):
 def identity(config: Mapping[str, Any], catalog: Catalog, fingerprint: str) -> dict[str, Any]:
     """What decides the bits of a build, plain values.
 
-    The components' settings, the data's fingerprint, and the code of the core and of every plugin package used; the
-    seed only where the source has no recorded data (fingerprint ""), because nothing else in a build is random.
+    The components' settings, the data's fingerprint, the code of the core and of every plugin package used, and what
+    compiles it; the seed only where the source has no recorded data (fingerprint ""), because nothing else in a
+    build is random.
     """
     chosen = [(slot, path, node) for slot, path, node in nodes(config) if slot in INPUTS]
-    packages = {"btcframe"}
-    for slot, _, node in chosen:
-        packages |= _packages(slot, node, catalog)
     return {
         "components": [[path, node] for _, path, node in chosen],
         "fingerprint": fingerprint,
         "seed": None if fingerprint else config["seed"],
-        "code": {package: code_digest(package) for package in sorted(packages)},
+        "code": code_of(((slot, node) for slot, _, node in chosen), catalog),
+        "compiler": versions(COMPILER),
     }
 
 
 def build_id(what: Mapping[str, Any]) -> str:
     """Short name of an identity: the first 12 digits of its sha256."""
     return digest(what)[:12]
-
-
-def _packages(slot: str, node: Mapping[str, Any], catalog: Catalog) -> set[str]:
-    component = catalog.get(slot, node["plugin"])
-    found = {component.cls.__module__.partition(".")[0]}
-    for field in component.fields:
-        if field.slot and node.get(field.name):
-            found |= _packages(field.slot, node[field.name], catalog)
-    return found
-
-
-def code_digest(package: str) -> str:
-    """sha256 over the Python files of an installed package, by path; "" for one without files."""
-    spec = importlib.util.find_spec(package)
-    folders = [Path(p) for p in (spec.submodule_search_locations or ())] if spec else []
-    files = [(f, f.relative_to(folder).as_posix()) for folder in folders for f in folder.rglob("*.py")]
-    if spec and not folders and spec.origin:
-        files = [(Path(spec.origin), Path(spec.origin).name)]
-    total = hashlib.sha256()
-    for file, name in sorted(files, key=lambda f: f[1]):
-        total.update(f"{name}\0{hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
-    return total.hexdigest()
 
 
 # ---------------------------------------------------------------------------------------------------- stream

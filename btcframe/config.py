@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -15,7 +16,10 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+from btcframe.errors import ConfigError
 from btcframe.slots import SLOTS
+from btcframe.split import WalkForward
+from btcframe.types import duration_ns
 
 
 @dataclass
@@ -89,6 +93,42 @@ class Root:
     policy: Any = None
     risk: dict[str, Any] = field(default_factory=dict)
     venue: Any = None
+
+
+def walk_forward(config: Mapping[str, Any]) -> WalkForward:
+    """The splits that the section `validation` asks for.
+
+    Raises
+    ------
+    ConfigError
+        For settings that make no sense.
+    """
+    settings = config["validation"]
+    try:
+        embargo_ns = duration_ns(settings["embargo"], zero=True)
+    except ValueError as error:
+        raise ConfigError(f"validation.embargo: {error}") from error
+    return WalkForward(settings["folds"], embargo_ns, settings["min_train"], settings["expanding"])
+
+
+def check_settings(config: Mapping[str, Any]) -> None:
+    """Refuse impossible settings that are not a component's.
+
+    Raises
+    ------
+    ConfigError
+    """
+    for section in ("build", "validation", "backtest"):
+        if not isinstance(config[section], Mapping):
+            raise ConfigError(f"{section}: {config[section]!r} is not a section with settings of its own")
+    if not 0 <= config["seed"] < 2**63:
+        raise ConfigError(f"seed: {config['seed']} is not a seed: it is a whole number from 0 to 2^63 - 1")
+    walk_forward(config)
+    if config["build"]["batch"] < 1:
+        raise ConfigError(f"build.batch: {config['build']['batch']} is not a number of rows: it starts at 1")
+    cash = float(config["backtest"]["cash"])
+    if not (cash > 0 and math.isfinite(cash)):
+        raise ConfigError(f"backtest.cash: {cash:g} is not a positive amount of money")
 
 
 def nodes(config: Mapping[str, Any]) -> list[tuple[str, str, Any]]:

@@ -22,6 +22,7 @@ from omegaconf import OmegaConf
 
 from btcframe import completion, hydra_hints
 from btcframe.config import Root
+from btcframe.errors import ConfigError
 from btcframe.plugins import Catalog, Component, discover
 from btcframe.schema import REQUIRED, RESERVED, Field
 from btcframe.slots import SLOTS
@@ -45,7 +46,7 @@ def main(verb: str, arguments: list[str]) -> None:
 
     def task(config: Any) -> Any:
         try:
-            return work(config)
+            return work(config, verb)
         except Exception as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise  # Hydra says which job of the sweep it was
@@ -63,13 +64,18 @@ def main(verb: str, arguments: list[str]) -> None:
         raise explained from (error if "hydra.verbose=true" in arguments else None)
 
 
-def work(config: Any) -> Any:
+def work(config: Any, verb: str) -> Any:
     """One job of one run: what Hydra calls, in this process or in a sweep's worker."""
     from btcframe import jobs
     from btcframe.console import Terminal
     from btcframe.run import Run, check
 
     plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, enum_to_str=True))
+    if plain["verb"] != verb:
+        raise ConfigError(
+            f"verb: {plain['verb']} (in a config file) is not what was asked for: btcframe {verb}",
+            hint="The command says what to do: take verb out of the file.",
+        )
     catalog = discover()
     check(plain, catalog)
     directory = Path(HydraConfig.get().runtime.output_dir)

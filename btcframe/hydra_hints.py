@@ -8,15 +8,18 @@ experiment file) is translated afterwards.
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
-from hydra.errors import HydraException
+from hydra.errors import HydraException, MissingConfigException
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from btcframe.cli import VERBS
 from btcframe.config import Root, experiments
 from btcframe.errors import BtcframeError, ConfigError, did_you_mean
 from btcframe.plugins import Catalog
@@ -24,11 +27,29 @@ from btcframe.schema import RESERVED
 from btcframe.slots import SLOTS
 
 ROOT = tuple(f.name for f in fields(Root))
+GROUPS = (*SLOTS, "experiment")
 _INFO = {"all", "config", "defaults", "defaults-tree", "plugins", "searchpath"}
+_FLAGS = (
+    "--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run", "--multirun",
+    "--shell-completion", "--config-path", "--config-name", "--config-dir", "--experimental-rerun", "--info",
+)  # fmt: skip
+_HYDRAS_GROUPS = (
+    "launcher",
+    "sweeper",
+    "job_logging",
+    "hydra_logging",
+    "help",
+    "hydra_help",
+    "output",
+    "env",
+)
 _FLAGS_WITH_VALUE = {
     "--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd",
     "--experimental-rerun", "--shell-completion", "-sc",
 }  # fmt: skip
+
+
+_COMPOSERS = ("hydra", "omegaconf", "antlr4", "yaml")
 
 
 def ordinal(n: int) -> str:
@@ -51,7 +72,8 @@ def overrides_in(arguments: list[str]) -> list[str]:
 
 
 def check_overrides(catalog: Catalog, verb: str, arguments: list[str]) -> None:
-    """Raise ConfigError or PluginError for the first override that cannot mean anything."""
+    """Raise ConfigError or PluginError for the first flag or override that cannot mean anything."""
+    _check_flags(verb, arguments)
     texts = overrides_in(arguments)
     parsed: list[tuple[Override, str]] = []
     for n, text in enumerate(texts, start=1):
@@ -62,7 +84,7 @@ def check_overrides(catalog: Catalog, verb: str, arguments: list[str]) -> None:
             raise ConfigError(
                 f"{text!r} is not an override",
                 where=where,
-                hint=f"Write key=value, e.g. {verb} model.alpha=3; quote lists for the shell. {_last_line(error)}",
+                hint=f"Write key=value, e.g. btcframe {verb} model.alpha=3; quote lists for the shell. {_last_line(error)}",
             ) from error
     if not {"-m", "--multirun"} & set(arguments):
         for override, where in parsed:
@@ -86,22 +108,43 @@ def _check_override(
 ) -> None:
     key = override.key_or_group
     head, _, rest = key.partition(".")
+    if not key:
+        raise ConfigError(
+            f"{override.input_line!r} names no setting",
+            where=where,
+            hint="Write key=value; ~ takes nothing away but a component of features or risk.",
+        )
+    if key.startswith("hydra/") and key.removeprefix("hydra/") not in _HYDRAS_GROUPS:
+        hint = did_you_mean(key.removeprefix("hydra/"), _HYDRAS_GROUPS, "hydra/")
+        raise ConfigError(f"{key}: Hydra has no such config group", where=where, hint=hint)
+    if override.value() is None and not override.is_delete() and (key in GROUPS or key.startswith("hydra/")):
+        raise ConfigError(
+            f"{key}=null: a plugin or a file is chosen by its name",
+            where=where,
+            hint="Leave it out for the default.",
+        )
     if head == "hydra" or key.startswith("hydra/"):
         return
+    if override.is_delete() and (head in ROOT or head in SLOTS):
+        _check_deletion(catalog, override, where)
+        return
     if key in SLOTS:
-        if override.is_delete():
-            return
-        for name in _values(override):
-            if isinstance(name, str):
-                catalog.get(key, name, where)
+        _check_choice(catalog, override, where)
         return
     if key == "experiment":
         for name in _values(override):
             if isinstance(name, str):
                 _check_experiment(catalog, name, where)
         return
+    if key == "verb":
+        raise ConfigError(
+            "verb: the command says what to do",
+            where=where,
+            hint=f"Write btcframe {override.value()} …" if override.value() in VERBS else "",
+            next="All commands: btcframe --help",
+        )
     if head not in ROOT and head not in SLOTS:
-        names = [*ROOT, "experiment"]
+        names = [*ROOT, "experiment", "hydra"]
         raise ConfigError(
             f"{key}: there is no such setting",
             where=where,
@@ -109,14 +152,73 @@ def _check_override(
             next=f"All settings: btcframe {verb} --cfg job",
         )
     if rest.rpartition(".")[2] == RESERVED:
-        group = "model" if head not in SLOTS else head
-        raise ConfigError(
-            f"{key}: a plugin is chosen by its slot",
-            where=where,
-            hint=f"Write {group}={override.value()}, so that its settings come with it.",
-        )
+        raise _by_its_slot(key, head, override.value(), where)
     if head in chosen and rest:
         _check_field(catalog, verb, head, rest, where, chosen[head])
+
+
+def _check_flags(verb: str, arguments: list[str]) -> None:
+    """A misspelt flag. Hydra takes any unambiguous beginning of one, and so do we."""
+    for flag in (argument.partition("=")[0] for argument in arguments if argument.startswith("--")):
+        if not any(known.startswith(flag) for known in _FLAGS):
+            raise ConfigError(
+                f"{flag}: there is no such flag",
+                where=f"btcframe {verb}",
+                hint=did_you_mean(flag, _FLAGS),
+                next=f"All flags: btcframe {verb} --hydra-help",
+            )
+
+
+def _check_deletion(catalog: Catalog, override: Override, where: str) -> None:
+    """Only one component of several can be taken away."""
+    key = override.key_or_group
+    head, _, rest = key.partition(".")
+    if rest and "." not in rest and head in SLOTS and SLOTS[head].many:
+        return
+    if head in SLOTS and SLOTS[head].many and not rest:
+        name = (override.package or "").partition(".")[2] or next(iter(catalog.names(head)), "NAME")
+        hint = f"Write ~{head}.{name} for one of them, or {head}=[…] with all that should be there."
+    elif head in SLOTS and not rest:
+        hint = f"Every job has one: {', '.join(f'{head}={name}' for name in catalog.names(head))}."
+    else:
+        hint = "Leave it out for its default."
+    raise ConfigError(f"{override.input_line}: this cannot be taken away", where=where, hint=hint)
+
+
+def _check_choice(catalog: Catalog, override: Override, where: str) -> None:
+    """A slot set to a name, or to names."""
+    key, value = override.key_or_group, override.value()
+    if isinstance(value, dict) and RESERVED in value and not SLOTS[key].many:
+        raise _by_its_slot(f"{key}={{{RESERVED}: …}}", key, value[RESERVED], where)
+    if isinstance(value, list) and len(value) != 1 and not SLOTS[key].many:
+        names = ",".join(str(v) for v in _values(override)) or ",".join(catalog.names(key))
+        raise ConfigError(
+            f"{override.input_line}: there is one {key}, not {len(value)}",
+            where=where,
+            hint=f"A sweep has one job for each: '{key}={names}' -m",
+        )
+    for name in _values(override):
+        if isinstance(name, str):
+            catalog.get(key, name, where)
+    if override.is_add() and override.package is None and isinstance(value, (str, list)):
+        name = next((str(v) for v in _values(override)), "NAME")
+        raise ConfigError(
+            f"{override.input_line}: {key} is chosen already, by default",
+            where=where,
+            hint=f"Write +{key}@{key}.{name}={name} for one more, or {key}=[…] for all of them."
+            if SLOTS[key].many
+            else f"Write {key}={name}.",
+        )
+
+
+def _by_its_slot(key: str, slot: str, name: Any, where: str) -> ConfigError:
+    slot = slot if slot in SLOTS else "model"
+    choice = f"{slot}=[…,{name}] or +{slot}@{slot}.{name}={name}" if SLOTS[slot].many else f"{slot}={name}"
+    return ConfigError(
+        f"{key}: a plugin is chosen by its slot",
+        where=where,
+        hint=f"Write {choice}, so that its settings come with it.",
+    )
 
 
 def _check_field(catalog: Catalog, verb: str, slot: str, rest: str, where: str, names: list[str]) -> None:
@@ -168,7 +270,7 @@ def explain(error: Exception, catalog: Catalog, verb: str, arguments: list[str])
         ours.where = ours.where or _override_of(ours.what.partition(":")[0], arguments)
         return ours
     if not any(isinstance(e, (HydraException, OmegaConfBaseException)) for e in chain):
-        return None
+        return _about_a_file(error, arguments) if _raised_by(error) in _COMPOSERS else None
     where = _where(chain, arguments)
     for cause in chain:
         full_key = getattr(cause, "full_key", None)
@@ -179,9 +281,15 @@ def explain(error: Exception, catalog: Catalog, verb: str, arguments: list[str])
     text = "\n".join(str(e) for e in chain)
     if missing := re.search(r"Could not (?:find|load) '([\w/]+)/([\w.-]+)'", text):
         slot, name = missing[1], missing[2]
+        where = _override_of(slot, arguments) or where
         if slot in SLOTS:
             catalog.get(slot, name, where)
-        return ConfigError(f"there is no config file {slot}/{name}", where=where)
+        options = next((e.options for e in chain if isinstance(e, MissingConfigException) and e.options), [])
+        return ConfigError(
+            f"{slot}={name}: there is no such config file",
+            where=where,
+            hint=did_you_mean(name, options, f"{slot}="),
+        )
     if unmatched := re.search(r"Could not override '([\w./@]+)'", text):
         key = unmatched[1]
         return ConfigError(
@@ -193,6 +301,27 @@ def explain(error: Exception, catalog: Catalog, verb: str, arguments: list[str])
     return ConfigError(_last_line(error), where=where, next=f"All settings: btcframe {verb} --cfg job")
 
 
+def _raised_by(error: BaseException) -> str:
+    """The package whose code raised it."""
+    module = ""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        module = str(frame.f_globals.get("__name__", ""))
+    return module.partition(".")[0]
+
+
+def _about_a_file(error: Exception, arguments: list[str]) -> ConfigError:
+    """What Hydra, OmegaConf or the YAML parser could not make sense of, without a class of its own for it."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is not None:
+        where = f"{mark.name}, line {mark.line + 1}"
+        return ConfigError(f"not YAML: {getattr(error, 'problem', '') or _last_line(error)}", where=where)
+    verbose = next((a for a in overrides_in(arguments) if re.match(r"[+]*hydra\.verbose=", a)), "")
+    if isinstance(error, AssertionError) and verbose:
+        where = _override_of("hydra.verbose", arguments)
+        return ConfigError(f"{verbose}: it is true, false or a list of loggers", where=where)
+    return ConfigError(f"the config cannot be composed: {_last_line(error)}")
+
+
 def _explain_key(
     cause: OmegaConfBaseException, full_key: str, catalog: Catalog, verb: str, where: str
 ) -> BtcframeError:
@@ -202,11 +331,22 @@ def _explain_key(
     owner, known, prefix, name = _owner(cause, full_key, catalog)
     if owner:
         return no_such_setting(full_key, owner, known, prefix, where, verb, name)
+    above, _, last = full_key.rpartition(".")
+    siblings = [str(key) for key in cause.parent_node] if isinstance(cause.parent_node, DictConfig) else []
+    if above in SLOTS:
+        return ConfigError(
+            f"{full_key}: no component of that name is chosen",
+            where=where,
+            hint=did_you_mean(last, siblings, f"{above}."),
+            next=f"Add one: +{above}@{full_key}=PLUGIN",
+        )
     return ConfigError(
         f"{full_key}: there is no such setting",
         where=where,
-        hint=did_you_mean(full_key.partition(".")[0], [*ROOT, "experiment"]),
-        next=f"All settings: btcframe {verb} --cfg job",
+        hint=did_you_mean(last, siblings, f"{above}.")
+        if above
+        else did_you_mean(full_key, [*ROOT, "experiment", "hydra"]),
+        next=f"All settings: btcframe {verb} --cfg {'hydra' if full_key.startswith('hydra') else 'job'}",
     )
 
 
@@ -232,7 +372,7 @@ def _where(chain: list[BaseException], arguments: list[str]) -> str:
 
 def _override_of(key: str, arguments: list[str]) -> str:
     for n, text in enumerate(overrides_in(arguments), start=1):
-        if re.match(rf"[+~]*{re.escape(str(key))}(=|$)", text):
+        if re.match(rf"[+~]*{re.escape(str(key))}([=.@]|$)", text):
             return f"command line, {ordinal(n)} override"
     return ""
 

@@ -154,8 +154,11 @@ class Catalog:
             values[field.name] = convert(field, value, f"{path}.{field.name}", self.build)
         try:
             return component.cls(**values)
-        except (ValueError, TypeError) as error:
-            raise ConfigError(f"{path}: {error}", where=where or f"{slot}={component.name}") from error
+        except (ValueError, TypeError, ArithmeticError) as error:
+            # "alpha: -1 is not positive" becomes model.alpha: …
+            named = str(error).partition(":")[0] in [field.name for field in component.fields]
+            what = f"{path}{'.' if named else ': '}{error}"
+            raise ConfigError(what, where=where or f"{slot}={component.name}") from error
 
     def notify(self, event: SessionEvent) -> None:
         """Tell every observer; one that raises is logged and the others are still told."""

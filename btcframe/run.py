@@ -23,22 +23,14 @@ from typing import Any, Protocol
 
 from btcframe.api import SessionEvent
 from btcframe.atomic import replacing
-from btcframe.config import digest, nodes
+from btcframe.config import check_settings, digest, nodes
 from btcframe.errors import BtcframeError, ConfigError, DataError, StoreError
 from btcframe.plugins import Catalog
+from btcframe.provenance import code_of, requirements, versions
 
 MANIFEST = "manifest.json"
-PACKAGES = (
-    "numpy",
-    "numba",
-    "scikit-learn",
-    "pyarrow",
-    "deltalake",
-    "hydra-core",
-    "omegaconf",
-    "pluggy",
-    "msgspec",
-)
+INDIRECT = ("joblib", "llvmlite")
+"""Packages that decide what a run does, and that nobody asks for by name."""
 
 
 class Bar(Protocol):
@@ -173,6 +165,7 @@ def describe(config: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
     Paths of outputs are not part of `config_hash`: where a run lies does not change what it is.
     """
     identity = {k: v for k, v in config.items() if k not in ("trained", "session")}
+    plugins = {p.distribution: p.version for p in catalog.plugins}
     return {
         "btcframe": importlib.metadata.version("btcframe"),
         "verb": config["verb"],
@@ -181,9 +174,15 @@ def describe(config: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
         "config_hash": digest(identity),
         "git": git_state(Path(__file__).parent),
         "python": platform.python_version(),
-        "machine": {"system": platform.system(), "cpu": cpu_class(), "cores": os.cpu_count()},
-        "packages": {p: v for p in PACKAGES if (v := _version(p))},
-        "plugins": {p.distribution: p.version for p in catalog.plugins},
+        "machine": {
+            "system": platform.system(),
+            "cpu": cpu_class(),
+            "cores": os.cpu_count(),
+            "libc": " ".join(platform.libc_ver()),  # log and exp come from it
+        },
+        "packages": versions([*requirements(plugins), *INDIRECT]),
+        "plugins": plugins,
+        "code": code_of(((slot, node) for slot, _, node in nodes(config)), catalog),
         "command": sys.argv[1:],
     }
 
@@ -193,13 +192,6 @@ def cpu_class() -> str:
     import llvmlite.binding
 
     return f"{platform.machine()} {llvmlite.binding.get_host_cpu_name()}"
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 def git_state(directory: Path) -> dict[str, Any] | None:
@@ -242,6 +234,7 @@ def load_manifest(directory: Path) -> dict[str, Any]:
 
 
 def check(config: Mapping[str, Any], catalog: Catalog) -> None:
-    """Build every component once, so that a bad config fails before any work."""
+    """Build every component once and look at every setting, so that a bad config fails before any work."""
+    check_settings(config)
     for slot, path, node in nodes(config):
         catalog.build(slot, node, path)

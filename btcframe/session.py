@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from btcframe.artefacts import Builder, load_model
+from btcframe.artefacts import Builder, load_model, read_manifest
+from btcframe.errors import ModelError
 from btcframe.pipeline import Pipeline
 from btcframe.run import Run
 from btcframe.session_log import CommandItem, SessionLog
@@ -21,16 +22,17 @@ TABLES = "session.npz"
 """What the session saw, decided and got: `audit.TABLES`."""
 
 
-def of_folds(run: Run, folds: Sequence[Fold]) -> list[Promotion]:
+def of_folds(run: Run, folds: Sequence[Fold], instrument: Instrument) -> list[Promotion]:
     """Each fold's model from the start of its test window to its end.
 
     Raises
     ------
     ModelError
-        If an artefact is missing or damaged.
+        If an artefact is missing or damaged, or was trained on another instrument or on other rows or features.
     """
     promotions = []
     for fold in folds:
+        _check_fits(read_manifest(fold.artefact), run, instrument)
         inside = fold.artefact.is_relative_to(run.dir)
         name = fold.artefact.relative_to(run.dir) if inside else fold.artefact.resolve()
         promotions += [
@@ -38,6 +40,33 @@ def of_folds(run: Run, folds: Sequence[Fold]) -> list[Promotion]:
             Promotion(fold.test_end_ns, None),
         ]
     return promotions
+
+
+def _check_fits(manifest: Mapping[str, Any], run: Run, instrument: Instrument) -> None:
+    """Refuse a model of something else: equal column names alone do not make equal columns."""
+    if manifest["symbol"] != instrument.symbol:
+        raise _misfit(
+            f"the models were trained on {manifest['symbol']}, the source is of {instrument.symbol}"
+        )
+    for slot in ("clock", "regime"):
+        theirs, ours = run.catalog.build(slot, manifest[slot]), run.component(slot)
+        if theirs != ours:
+            raise _misfit(f"the models were trained with {slot} {theirs}, this is {ours}")
+    known = {name: run.catalog.build("features", node) for name, node in manifest["features"].items()}
+    here = run.components("features")
+    for name in known | here:
+        theirs, ours = known.get(name, "none"), here.get(name, "none")
+        if theirs != ours:
+            raise _misfit(f"the models were trained with features.{name} {theirs}, this is {ours}")
+
+
+def _misfit(what: str) -> ModelError:
+    return ModelError(
+        what,
+        where="trained",
+        hint="A model means something only on rows and features made as those it was trained on.",
+        next="Use the settings of the training, or train again: leave trained empty.",
+    )
 
 
 def of_log(log: SessionLog, directory: Path, catalog: Builder) -> list[Promotion]:

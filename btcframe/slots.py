@@ -28,7 +28,7 @@ class Slot:
 
 
 _ALL = (
-    Slot("source", api.Source, ("open",), "market events, recorded or live"),
+    Slot("source", api.Source, ("open", "fingerprint"), "market events, recorded or live"),
     Slot("clock", api.Clock, ("period_ns", "state", "cuts"), "closes rows"),
     Slot("store", api.Store, ("claim", "write", "seal", "scan", "builds", "discard"), "training tables"),
     Slot("features", api.Feature, ("columns", "state", "update"), "columns of X", many=True),

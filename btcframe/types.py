@@ -253,20 +253,33 @@ class Frame(NamedTuple):
 _UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": NS, "m": 60 * NS, "h": 3600 * NS, "d": 86_400 * NS}
 
 
-def duration_ns(text: str) -> int:
+LONGEST_NS = 36_500 * _UNITS["d"]
+"""The longest duration: a hundred years from today still fits a stamp."""
+
+
+def duration_ns(text: str, *, zero: bool = False) -> int:
     """Nanoseconds of a duration such as "100ms", "1s", "5m", "8h".
+
+    Parameters
+    ----------
+    text : str
+    zero : bool     whether it may be nothing: "0s"
 
     Raises
     ------
     ValueError
-        If the text is not a positive whole number followed by ns, us, ms, s, m, h or d.
+        If the text is not a whole number followed by ns, us, ms, s, m, h or d, it is 0 and may not be, or it is longer
+        than a stamp can take.
     """
     stripped = text.strip()
     digits = stripped.rstrip("nsumhd")
     unit = stripped[len(digits) :]
-    if not digits.isdecimal() or unit not in _UNITS or int(digits) == 0:
+    if not digits.isdecimal() or unit not in _UNITS or (int(digits) == 0 and not zero):
         raise ValueError(f"{text!r} is not a duration: write a whole number and a unit, e.g. 100ms, 1s, 5m")
-    return int(digits) * _UNITS[unit]
+    ns = int(digits) * _UNITS[unit]
+    if ns > LONGEST_NS:
+        raise ValueError(f"{text!r} is longer than {duration_name(LONGEST_NS)}")
+    return ns
 
 
 def duration_name(ns: int) -> str:

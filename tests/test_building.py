@@ -18,7 +18,6 @@ from btcframe.building import (
     build_id,
     build_table,
     check_horizons,
-    code_digest,
     describe,
     identity,
     write_build,
@@ -26,6 +25,7 @@ from btcframe.building import (
 from btcframe.errors import ConfigError, DataError, StoreError
 from btcframe.labels.forward_return import ForwardReturn
 from btcframe.plugins import discover
+from btcframe.provenance import code_digest
 from btcframe.stores.delta import Delta
 from btcframe.tables import TABLE, read_training
 from btcframe.types import EVENT, NS, ROW, Instrument, RowFlag
@@ -129,7 +129,7 @@ def catalog() -> Any:
     return SimpleNamespace(get=lambda slot, name: component)
 
 
-def test_the_id_follows_what_decides_the_bits(catalog: Any) -> None:
+def test_the_id_follows_what_decides_the_bits(catalog: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def name(fingerprint: str = "", **changes: object) -> str:
         return build_id(identity(CONFIG | changes, catalog, fingerprint))
 
@@ -138,6 +138,8 @@ def test_the_id_follows_what_decides_the_bits(catalog: Any) -> None:
     assert name(model={"plugin": "z"}, venue={"plugin": "z"}, trained="elsewhere") == first
     assert len({first, name("data"), name(seed=8), name(label={"plugin": "forward_return"})}) == 4
     assert name("data", seed=8) == name("data")  # recorded data: the seed decides nothing
+    monkeypatch.setattr("importlib.metadata.version", lambda package: "0.0")
+    assert name() != first  # another compiler may round differently
 
 
 def test_code_is_part_of_the_identity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,8 +151,13 @@ def test_code_is_part_of_the_identity(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.syspath_prepend(str(tmp_path))
     before = code_digest("digested"), code_digest("digested_module")
     assert before[0] != before[1]
-    (package / "notes.txt").write_text("not code")
+    for cache in ("__pycache__/b.nbi", ".cache/b"):
+        (package / cache).parent.mkdir()
+        (package / cache).write_text("made while it runs")
     assert code_digest("digested") == before[0]
+    (package / "thresholds.json").write_text("[1]")  # what a component may read
+    assert code_digest("digested") != before[0]
+    (package / "thresholds.json").unlink()
     (package / "sub" / "b.py").write_text("b = 2\n")
     (tmp_path / "digested_module.py").write_text("c = 2\n")
     assert code_digest("digested") != before[0] and code_digest("digested_module") != before[1]

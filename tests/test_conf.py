@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +12,7 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from btcframe import cli
+from btcframe.errors import ConfigError
 from btcframe.hydra_app import register
 from btcframe.plugins import discover
 from btcframe.run import check
@@ -56,3 +58,22 @@ def test_every_file_begins_with_what_it_is_for() -> None:
 def test_a_second_instance_of_a_feature() -> None:
     features = resolved("run", "+features@features.again=book")["features"]
     assert features["again"]["plugin"] == "book"
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [
+        ("validation.embargo=soon", "validation.embargo: 'soon' is not a duration"),
+        ("validation.folds=0", "validation.folds: 0 is less than 1"),
+        ("build.batch=0", "build.batch: 0"),
+        ("backtest.cash=0", "backtest.cash: 0"),
+        ("backtest.cash=-5", "backtest.cash: -5"),
+    ],
+)
+def test_an_impossible_setting_is_refused_before_any_work(override: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        check(resolved("run", override), discover())
+
+
+def test_no_embargo_is_a_choice() -> None:
+    check(resolved("run", "validation.embargo=0s"), discover())

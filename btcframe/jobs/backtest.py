@@ -54,13 +54,13 @@ def backtest(run: Run, folds: Sequence[Fold]) -> BacktestResult:
     cash = float(run.config["backtest"]["cash"])
     with contextlib.ExitStack() as stack:
         feed = stack.enter_context(contextlib.closing(run.component("source").open(seed=run.seed)))
-        header = {"source": run.config["source"], "symbol": feed.instrument.symbol, "seed": run.seed}
+        what = {name: str(getattr(feed.instrument, name)) for name in ("symbol", "tick", "lot", "contract")}
+        header = {"source": run.config["source"], "seed": run.seed, **what}
+        promotions = of_folds(run, folds, feed.instrument)
         log = stack.enter_context(SessionWriter(run.dir / SESSION, header))
         bar = stack.enter_context(run.progress("backtest", unit="events"))
         trader = stack.enter_context(
-            contextlib.closing(
-                open_trader(run, feed.instrument, of_folds(run, folds), log=log, notify=run.notify)
-            )
+            contextlib.closing(open_trader(run, feed.instrument, promotions, log=log, notify=run.notify))
         )
         for batch in feed:
             log.batch(batch)

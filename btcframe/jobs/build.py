@@ -38,7 +38,9 @@ def main(run: Run) -> Build:
         build = (
             Build(name, known, reused=True) if known is not None else _make(run, name, what, source, store)
         )
-    run.manifest.setdefault("results", {})["build"] = {"id": name, "rows": build.rows, "reused": build.reused}
+    run.manifest.setdefault("results", {})["build"] = {
+        "id": name, "rows": build.rows, "reused": build.reused, "data": what["fingerprint"],
+    }  # fmt: skip
     run.notify("build_done", build=name, rows=build.rows, reused=build.reused)
     run.say(describe(build))
     return build

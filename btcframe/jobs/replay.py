@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from btcframe.audit import fingerprint, first_difference, load_tables
-from btcframe.errors import ConfigError, ReplayError
+from btcframe.errors import ConfigError, DataError, ReplayError
 from btcframe.recorded import recorded_feed
 from btcframe.run import Run, load_manifest
 from btcframe.session import SESSION, TABLES, of_log, open_trader
@@ -59,9 +59,13 @@ def replay(run: Run, directory: Path) -> ReplayResult:
         source = session.component("source")
         feed = stack.enter_context(contextlib.closing(recorded_feed(log, source, seed=session.seed)))
         bar = stack.enter_context(run.progress("replay", unit="events"))
-        trader = stack.enter_context(
-            contextlib.closing(open_trader(session, feed.instrument, of_log(log, directory, run.catalog)))
-        )
+        promotions = of_log(log, directory, run.catalog)
+        if not log.complete:
+            raise DataError(
+                "the session log ends before the session did", where=str(log.path),
+                hint="It has no closing line: the file was cut, or is not this run's.",
+            )  # fmt: skip
+        trader = stack.enter_context(contextlib.closing(open_trader(session, feed.instrument, promotions)))
         for batch in feed:
             trader.consume(batch.events)
             bar.advance(len(batch.events))
@@ -74,6 +78,6 @@ def replay(run: Run, directory: Path) -> ReplayResult:
 
 
 def _likely_cause(then: dict[str, Any], now: dict[str, Any]) -> str:
-    keys = ("btcframe", "git", "python", "machine", "packages", "plugins")
+    keys = ("btcframe", "git", "python", "machine", "packages", "plugins", "code")
     changed = [key for key in keys if then.get(key) != now.get(key)]
     return f"Not as it was when it was recorded: {', '.join(changed)}." if changed else ""

@@ -6,10 +6,10 @@ import numpy as np
 
 from btcframe.artefacts import save_model
 from btcframe.building import Build
+from btcframe.config import walk_forward as walk_forward_of
 from btcframe.jobs import build as build_job
 from btcframe.report.prediction import metrics_table, verdicts
 from btcframe.run import Run
-from btcframe.split import WalkForward
 from btcframe.tables import TrainingTable, read_training
 from btcframe.training import (
     MODELS,
@@ -23,7 +23,6 @@ from btcframe.training import (
     walk_forward,
     write_predictions,
 )
-from btcframe.types import duration_ns
 
 
 def main(run: Run) -> TrainResult:
@@ -54,11 +53,8 @@ def main(run: Run) -> TrainResult:
 def _folds(
     run: Run, build: Build, table: TrainingTable
 ) -> tuple[tuple[Fold, ...], list[OutOfSample], tuple[str, ...]]:
-    settings = run.config["validation"]
-    splitter = WalkForward(
-        settings["folds"], duration_ns(settings["embargo"]), settings["min_train"], settings["expanding"]
-    )
-    manifest = {slot: run.config[slot] for slot in ("features", "regime", "label", "model")}
+    splitter = walk_forward_of(run.config)
+    manifest = {slot: run.config[slot] for slot in ("clock", "features", "regime", "label", "model")}
     manifest |= {"build": build.id, "seed": run.seed, "symbol": build.manifest["symbol"]}
     folds: list[Fold] = []
     parts: list[OutOfSample] = []

@@ -18,9 +18,23 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core.caching import IndexDataCacheFile
 from numba.core.dispatcher import Dispatcher
 
 _CONSTANTS = (bool, int, float, str, bytes, tuple, np.dtype, np.generic)
+
+
+class _Index(IndexDataCacheFile):
+    """Numba's index of a kernel's compiled forms, with our stamp.
+
+    It is computed when the cache is first read, not at decoration: a kernel may call what stands below it.
+    """
+
+    _function: Callable[..., Any]
+
+    @functools.cached_property
+    def _source_stamp(self) -> str:
+        return stamp(self._function)
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -28,21 +42,27 @@ def kernel(function: Callable[..., Any]) -> Any:
 
     Parameters
     ----------
-    function : callable     what it calls and reads must be defined above it or imported
+    function : callable
     """
     compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     files = getattr(compiled._cache, "_cache_file", None)
     if files is not None:  # None where numba has no place to cache: it then compiles every time
-        files._source_stamp = stamp(function)
+        del files._source_stamp  # the file's time and size
+        files.__class__ = _Index
+        files._function = function
     return compiled
 
 
-def stamp(function: Callable[..., Any]) -> str:
+def stamp(function: Callable[..., Any], callers: tuple[Callable[..., Any], ...] = ()) -> str:
     """Digest of everything that decides what a kernel compiles to, apart from numba itself."""
     digest = hashlib.sha256(_file_digest(inspect.getfile(function)).encode())
+    callers = (*callers, function)
     for name, value in sorted(_globals_of(function), key=lambda item: item[0]):
         if isinstance(value, Dispatcher):
-            digest.update(f"{name}:{stamp(value.py_func)}\n".encode())
+            if value.py_func not in callers:  # kernels may call themselves, or each other
+                digest.update(f"{name}:{stamp(value.py_func, callers)}\n".encode())
+        elif isinstance(value, np.ndarray):  # as constant as the others, for numba
+            digest.update(f"{name}={value.dtype}{value.shape}{value.tobytes().hex()}\n".encode())
         elif isinstance(value, _CONSTANTS):
             digest.update(f"{name}={value!r}\n".encode())
     return digest.hexdigest()
@@ -61,5 +81,5 @@ def _globals_of(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
         value = scope.get(name)
         if isinstance(value, ModuleType):
             yield from ((f"{name}.{m}", getattr(value, m)) for m in names if hasattr(value, m))
-        elif value is not None and value is not function:
+        elif value is not None:
             yield name, value

@@ -15,6 +15,7 @@ from btcframe.types import Frame, Instrument
 if TYPE_CHECKING:
     from btcframe.sources.binance_feed import BinanceFeed
 
+_LARGEST_STEP = 1e9
 _QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL", "JPY")
 
 
@@ -49,8 +50,8 @@ class BinanceRaw:
 
     def __post_init__(self) -> None:
         for name, step in (("tick", self.tick), ("lot", self.lot)):
-            if step is not None and not step > 0:
-                raise ValueError(f"{name}: {step} is not a positive step")
+            if step is not None and not 0 < step < _LARGEST_STEP:
+                raise ValueError(f"{name}: {step} is not a positive step below {_LARGEST_STEP:g}")
         if self.batch < 1:
             raise ValueError(f"batch: {self.batch} is not a positive number of events")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +17,11 @@ START_NS = 1_704_067_200 * NS
 """2024-01-01T00:00:00Z: where every walk begins."""
 
 BATCH = 65536
+
+# beyond these a price no longer fits an integer of ticks, or a float of it loses the single tick
+_MOST_TICKS = 1e12
+_MOST_BPS = 1e4
+_LARGEST_LOT = 1e9
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class RandomWalk:
     def __post_init__(self) -> None:
         for name in ("duration", "latency"):
             try:
-                _length_ns(getattr(self, name))
+                duration_ns(getattr(self, name), zero=True)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from None
         for name in ("rate", "price", "tick", "lot"):
@@ -66,6 +70,16 @@ class RandomWalk:
             raise ValueError(f"levels: {self.levels} is not between {LEVELS} and 1000")
         if self.price / self.tick < 4 * self.levels:
             raise ValueError(f"price: {self.price} is less than {4 * self.levels} ticks (4 * levels)")
+        if self.price / self.tick > _MOST_TICKS:
+            raise ValueError(f"price: {self.price:g} is more than {_MOST_TICKS:.0e} ticks of {self.tick:g}")
+        if self.rate > NS:
+            raise ValueError(f"rate: {self.rate:g} is more than one message per nanosecond")
+        if self.volatility > _MOST_BPS:
+            raise ValueError(f"volatility: {self.volatility:g} is more than {_MOST_BPS:g} bps per second")
+        if self.lot > _LARGEST_LOT:
+            raise ValueError(f"lot: {self.lot:g} is more than {_LARGEST_LOT:g}")
+        if self.seed_offset < 0:
+            raise ValueError(f"seed_offset: {self.seed_offset} is negative")
 
     def open(self, *, seed: int) -> RandomWalkFeed:
         """Start the walk. Raises DataError if its length holds no message."""
@@ -88,8 +102,8 @@ class RandomWalkFeed:
         entropy = np.random.SeedSequence([seed, source.seed_offset])
         state["random"] = entropy.generate_state(1, np.uint64)[0]
         state["now"] = START_NS
-        state["end"] = START_NS + _length_ns(source.duration)
-        state["latency"] = _length_ns(source.latency)
+        state["end"] = START_NS + duration_ns(source.duration, zero=True)
+        state["latency"] = duration_ns(source.latency, zero=True)
         state["gap"] = NS / source.rate
         state["sigma"] = source.price * source.volatility * 1e-4 / source.tick / math.sqrt(NS)
         state["latent"] = source.price / source.tick
@@ -118,8 +132,3 @@ class RandomWalkFeed:
 
         events = np.zeros(BATCH, EVENT)
         return events[: walk(self._state, events)]
-
-
-def _length_ns(text: str) -> int:
-    """A duration that may be nothing: "0s"."""
-    return 0 if re.fullmatch(r"0+(ns|us|ms|s|m|h|d)", text.strip()) else duration_ns(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from btcframe.jobs import backtest, replay, train
 from btcframe.plugins import Catalog, discover
 from btcframe.run import Quiet, Run
 from btcframe.session import SESSION, TABLES
-from btcframe.session_log import SessionLog
+from btcframe.session_log import SessionLog, SessionWriter
+from btcframe.sources.random_walk import RandomWalk
 from btcframe.training import TrainResult
 
 
@@ -143,6 +145,20 @@ def test_a_replay_names_the_first_difference(
     assert f"ticks: {true + 1} recorded, {true} replayed" in str(error.value)
 
 
+def test_a_cut_session_log_is_not_taken_for_whole(
+    home: Path, catalog: Catalog, session: tuple[Run, Any], tmp_path: Path
+) -> None:
+    for name in ("manifest.json", TABLES):
+        (tmp_path / name).write_bytes((session[0].dir / name).read_bytes())
+    log = SessionLog(session[0].dir / SESSION)
+    with pytest.raises(RuntimeError), SessionWriter(tmp_path / SESSION, log.header) as writer:
+        for item in log:
+            writer._add(str(item.__struct_config__.tag), item)
+        raise RuntimeError  # everything but the closing line
+    with pytest.raises(DataError, match="ends before the session did"):
+        replay.replay(session[0], tmp_path)
+
+
 def test_bad_requests(home: Path, catalog: Catalog, session: tuple[Run, Any], tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no session to replay"):
         replay.main(make_run(tmp_path, catalog, "none"))
@@ -150,12 +166,39 @@ def test_bad_requests(home: Path, catalog: Catalog, session: tuple[Run, Any], tm
         replay.main(make_run(tmp_path, catalog, "nothing", session=str(tmp_path)))
     with pytest.raises(ModelError, match="no trained models"):
         backtest.main(make_run(tmp_path, catalog, "untrained", trained=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("slot", "node", "says"),
+    [
+        ("features", {"book": {"plugin": "book"}, "more": {"plugin": "returns"}}, "with features.more none"),
+        ("features", {"book": {"plugin": "book", "wall_levels": [20, 5]}}, "with features.book"),
+        ("clock", {"plugin": "time", "every": "100ms"}, "with clock TimeClock"),  # the same column names
+        ("regime", {"plugin": "volatility", "window": 60, "low": 0.2}, "with regime Volatility"),
+        ("source", {"plugin": "renamed"}, "trained on BTC/USDT:USDT, the source is of ETH/USDT:USDT"),
+    ],
+)
+def test_models_of_something_else_are_refused_before_any_trade(
+    catalog: Catalog, session: tuple[Run, Any], tmp_path: Path, slot: str, node: dict[str, Any], says: str
+) -> None:
+    component = dataclasses.replace(catalog.get("source", "random_walk"), name="renamed", cls=Renamed)
+    known = dict(catalog.components) | {"source": dict(catalog.components["source"]) | {"renamed": component}}
     other = make_run(
-        tmp_path, catalog, "other", trained=session[0].config["trained"],
-        features={"book": {"plugin": "book"}, "returns": {"plugin": "returns"}},
+        tmp_path, dataclasses.replace(catalog, components=known), "other",
+        trained=session[0].config["trained"], **{slot: node},
     )  # fmt: skip
-    with pytest.raises(ModelError, match="not known to the model"):
+    with pytest.raises(ModelError, match=says):
         backtest.main(other)
+    assert not (other.dir / SESSION).exists()
+
+
+class Renamed(RandomWalk):
+    """Another instrument's market."""
+
+    def open(self, *, seed: int) -> Any:
+        feed = super().open(seed=seed)
+        feed.instrument = feed.instrument._replace(symbol="ETH/USDT:USDT")
+        return feed
 
 
 def test_the_books_are_balanced(session: tuple[Run, Any]) -> None:

@@ -79,7 +79,9 @@ def test_the_manifest_names_what_made_it(finished: Path) -> None:
     assert manifest["status"] == "complete"
     assert manifest["seed"] == 7
     assert len(manifest["config_hash"]) == 64
-    assert {"numpy", "numba", "deltalake"} <= set(manifest["packages"])
+    assert {"numpy", "numba", "llvmlite", "zstandard", "deltalake"} <= set(manifest["packages"])
+    assert {"btcframe", "btcframe_features", "btcframe_models", "btcframe_execution"} <= set(manifest["code"])
+    assert manifest["results"]["build"]["data"] == ""  # made from config and seed
     assert {"btcframe-features", "btcframe-models"} <= set(manifest["plugins"])
     assert manifest["results"]["build"]["id"]
     assert manifest["machine"]["cpu"]

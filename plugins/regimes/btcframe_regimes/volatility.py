@@ -83,7 +83,7 @@ class Volatility:
 
     def update(self, rows: RowArray, state: StateArray, out: Floats) -> None:
         """Advance over rows."""
-        _volatility(rows["mid"], state["mid"], state["rows"], state["squares"][0], out)
+        _volatility(rows, state, out)
 
     def fit(self, descriptors: Floats, *, seed: int) -> VolatilityLabeler:
         """Thresholds from the training rows' volatility.
@@ -142,24 +142,26 @@ class VolatilityLabeler:
 
 
 @kernel
-def _volatility(mid: Floats, last: Floats, seen: Ints, squares: Floats, out: Floats) -> None:
-    n = len(squares)
+def _volatility(rows: RowArray, state: StateArray, out: Floats) -> None:
+    s = state[0]
+    n = len(s.squares)
     need = math.ceil(0.8 * n)
-    for i in range(len(mid)):
-        r = math.log(mid[i]) - math.log(last[0])
-        last[0] = mid[i]
-        squares[seen[0] % n] = r * r
-        seen[0] += 1
+    for i in range(len(rows)):
+        mid = rows[i].mid
+        r = math.log(mid) - math.log(s.mid)
+        s.mid = mid
+        s.squares[s.rows % n] = r * r
+        s.rows += 1
         # the first row has no return, so the window is full of returns with row `n`, counted from 0
-        if seen[0] <= n or math.isnan(r):
+        if s.rows <= n or math.isnan(r):
             out[i, 0] = np.nan
             continue
         total = 0.0
         valid = 0
-        j = seen[0] % n  # oldest first: the same bits wherever the ring stands
+        j = s.rows % n  # oldest first: the same bits wherever the ring stands
         for _ in range(n):
-            if not math.isnan(squares[j]):
-                total += squares[j]
+            if not math.isnan(s.squares[j]):
+                total += s.squares[j]
                 valid += 1
             j = j + 1 if j + 1 < n else 0
         out[i, 0] = 1e4 * math.sqrt(total / valid) if valid >= need else np.nan
