@@ -1,0 +1,64 @@
+"""The interfaces of all slots, one screen each. Protocols: nothing to inherit.
+
+A component is a frozen dataclass (the recipe): its fields are hyper-parameters, config schema, command line and
+docs. Whatever it produces that has memory is another object: a feature's `state()`, a source's `Feed`, a model's
+`Predictor`, a regime's `Labeler`, a venue's `Gateway`. So there is no half-fitted or half-open component.
+"""
+
+from __future__ import annotations
+
+from btcframe.api.columns import Column, Feature, Label, Labeler, Regime
+from btcframe.api.learning import Model, Predictor, Split, Splitter, TrainingSet
+from btcframe.api.market import Batch, Clock, Feed, FrameBatches, Source
+from btcframe.api.observing import SessionEvent
+from btcframe.api.storage import Store
+from btcframe.api.trading import (
+    Account,
+    Action,
+    Gateway,
+    Intent,
+    Market,
+    Policy,
+    Position,
+    Reports,
+    Risk,
+    Venue,
+    Veto,
+    Wake,
+    Wakes,
+    Working,
+)
+
+__all__ = [
+    "Account",
+    "Action",
+    "Batch",
+    "Clock",
+    "Column",
+    "Feature",
+    "Feed",
+    "FrameBatches",
+    "Gateway",
+    "Intent",
+    "Label",
+    "Labeler",
+    "Market",
+    "Model",
+    "Policy",
+    "Position",
+    "Predictor",
+    "Regime",
+    "Reports",
+    "Risk",
+    "SessionEvent",
+    "Source",
+    "Split",
+    "Splitter",
+    "Store",
+    "TrainingSet",
+    "Venue",
+    "Veto",
+    "Wake",
+    "Wakes",
+    "Working",
+]

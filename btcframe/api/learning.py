@@ -1,0 +1,84 @@
+"""What a model is given, and what it makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol, runtime_checkable
+
+from btcframe.types import Floats, Ints, StateArray
+
+
+class Split(NamedTuple):
+    """Row indices of one fold."""
+
+    train: Ints
+    test: Ints
+
+
+class Splitter(Protocol):
+    """Purged splits of a training set."""
+
+    def split(self, row_ns: Ints, t_end: Ints) -> Iterator[Split]:
+        """row_ns int64[n], t_end int64[n, h] → folds; no training label ends inside the test window."""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """What a model may see: one fold's training rows, nothing else.
+
+    Parameters
+    ----------
+    x : float64[n, k]          unscaled feature columns, NaN where missing
+    columns : tuple of str     their names, in order
+    row_ns : int64[n]
+    y : float64[n, h]          labels, NaN where unknown
+    t_end : int64[n, h]        when each label is known
+    horizons_ns : tuple of int
+    weight : float64[n]        sample weight
+    regime : float64[n, r]     probabilities of the labeler fitted on these rows
+    regimes : tuple of str     their names
+    splitter : Splitter        for early stopping and stacking inside the window
+    seed : int
+    """
+
+    x: Floats
+    columns: tuple[str, ...]
+    row_ns: Ints
+    y: Floats
+    t_end: Ints
+    horizons_ns: tuple[int, ...]
+    weight: Floats
+    regime: Floats
+    regimes: tuple[str, ...]
+    splitter: Splitter
+    seed: int
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """A fitted model."""
+
+    columns: tuple[str, ...]
+    horizons_ns: tuple[int, ...]
+
+    def predict(self, x: Floats, regime: Floats, out: StateArray) -> None:
+        """Fill out PREDICTION[n, h] from x float64[n, k] and regime float64[n, r].
+
+        One sequential kernel: n rows at once give the bits of n calls with one row. A row it cannot predict
+        (missing columns) gets NaN. `row_ns` and `model` are the caller's and left alone.
+        """
+
+    def save(self, directory: Path) -> None:
+        """Write everything `Model.load` needs into a directory that exists and is empty. No pickle."""
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A recipe for a predictor."""
+
+    def fit(self, data: TrainingSet) -> Predictor:
+        """Raises ModelError where the data cannot be fitted (constant label, too few rows)."""
+
+    def load(self, directory: Path) -> Predictor: ...

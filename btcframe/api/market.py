@@ -1,0 +1,81 @@
+"""Where events come from, and what closes a row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from btcframe.types import EVENT, EventArray, Frame, Instrument, RowArray, StateArray
+
+
+class Batch(NamedTuple):
+    """What a feed hands over at a time: a few events live, up to 65k from a recording.
+
+    `frames` are the raw messages the events were decoded from, for the session log; empty for a source that makes
+    its events itself (its config and seed are then the record). `rows` is for sources without a book (klines).
+    """
+
+    events: EventArray = np.empty(0, EVENT)
+    frames: Sequence[Frame] = ()
+    rows: RowArray | None = None
+
+
+@runtime_checkable
+class Feed(Protocol):
+    """An open source: iterate it for batches, in order of consumption, `local_ts` never decreasing."""
+
+    instrument: Instrument
+
+    def __iter__(self) -> Iterator[Batch]: ...
+
+    def close(self) -> None:
+        """Stop and free whatever the feed holds; harmless when done twice."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Market events, recorded or live.
+
+    A source whose batches carry frames also has ``decode(frames: Iterable[list[Frame]]) -> Feed``, the same
+    decoding without the files or sockets: a session log replays through it.
+    """
+
+    def open(self, *, seed: int) -> Feed:
+        """Start from the beginning. Raises DataError if there is nothing to read."""
+
+    def fingerprint(self) -> str:
+        """What identifies the data: a hash of the recorded files, or "" where config and seed say it all."""
+
+
+@runtime_checkable
+class Clock(Protocol):
+    """Closes rows."""
+
+    @property
+    def period_ns(self) -> int:
+        """Nominal length of a row, ns."""
+
+    def state(self) -> StateArray:
+        """Memory before the first event: a structured array of shape (1,)."""
+
+    def cuts(self, events: EventArray, start: int, state: StateArray, out: StateArray) -> tuple[int, int]:
+        """Write the row boundaries found from `start` on.
+
+        Parameters
+        ----------
+        events : EVENT[n]
+        start : int           first event not yet looked at
+        state : structured    updated in place
+        out : CUT[c]          boundaries; several may share one index (rows without events)
+
+        Returns
+        -------
+        (found, seen) : (int, int)
+            boundaries written, and the first event not looked at: n, or the index of the last boundary where
+            `out` was full (the next call starts there).
+        """
+
+
+FrameBatches = Iterable[list[Frame]]

@@ -1,0 +1,191 @@
+"""From a prediction to an order: what a policy sees, what it may ask for, and who answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+from btcframe.types import EventArray, Floats, Instrument, Ints, StateArray, TimeInForce
+
+
+class Wake(IntFlag):
+    """Why `Pipeline.push` stopped."""
+
+    NONE = 0  # everything was consumed
+    ROW = 1  # a row closed
+    BEST = 2  # a best price changed
+    TIMER = 4  # a timer of the policy is due
+    ORDER = 8  # the venue reported something
+    FULL = 16  # the row buffer is full: take the rows and push again
+
+
+class Wakes(NamedTuple):
+    """What a policy wants to be woken for, besides closed rows and order reports."""
+
+    best: bool = False
+    timer_ns: int = 0  # period; 0 for none
+
+
+class Action(IntEnum):
+    """What an intent asks for."""
+
+    SUBMIT = 1
+    AMEND = 2
+    CANCEL = 3
+
+
+class Intent(NamedTuple):
+    """What a policy wants done. Prices in ticks, sizes in lots: nothing to round later."""
+
+    action: Action
+    side: int = 0  # +1 buy, -1 sell
+    lots: int = 0  # for AMEND the new total
+    ticks: int = 0  # limit price; 0 for a market order
+    tif: TimeInForce = TimeInForce.GTC
+    reduce_only: bool = False
+    order_id: int = 0  # AMEND, CANCEL: which
+    reason: str = ""
+
+
+class Veto(NamedTuple):
+    """A rule's no."""
+
+    code: str  # short, stable: max_position, confidence
+    detail: str = ""
+
+
+class Working(NamedTuple):
+    """An order that is not final."""
+
+    order_id: int
+    side: int
+    ticks: int
+    lots: int
+    filled_lots: int
+    state: int  # OrderState
+    ns: int  # when it was submitted
+    reduce_only: bool
+
+
+class Position(NamedTuple):
+    """What we hold and what is on its way."""
+
+    lots: int = 0  # signed
+    average_price: float = 0.0  # quote, of the open position
+    working: tuple[Working, ...] = ()
+
+
+class Account(NamedTuple):
+    """The money side, quote currency."""
+
+    position: Position
+    cash: float
+    equity: float  # cash plus the position at mid
+    peak_equity: float
+    fees: float
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """What is known at a decision; nothing in it is later than `now_ns`.
+
+    Parameters
+    ----------
+    now_ns : int               local time of the decision
+    instrument : Instrument
+    usable : bool              the book is valid, uncrossed and two-sided
+    bid_ticks, bid_lots, ask_ticks, ask_lots : int64[<=20]   the book, best first
+    row : ROW scalar           last closed row
+    x : float64[k]             its features; `columns` names them
+    regime : float64[r]        its regime probabilities
+    prediction : PREDICTION[h] on that row; NaN means where there is no model yet
+    """
+
+    now_ns: int
+    instrument: Instrument
+    usable: bool
+    bid_ticks: Ints
+    bid_lots: Ints
+    ask_ticks: Ints
+    ask_lots: Ints
+    row: Any
+    x: Floats
+    columns: tuple[str, ...]
+    regime: Floats
+    prediction: StateArray
+
+    @property
+    def mid(self) -> float:
+        """Mid price of the book, quote; NaN when not usable."""
+        if not self.usable:
+            return float("nan")
+        i = self.instrument
+        return (i.price(int(self.bid_ticks[0])) + i.price(int(self.ask_ticks[0]))) / 2
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """Turns predictions into intents. Pure: the same arguments give the same intents."""
+
+    @property
+    def wakes(self) -> Wakes: ...
+
+    def decide(self, market: Market, position: Position) -> Sequence[Intent]: ...
+
+
+@runtime_checkable
+class Risk(Protocol):
+    """A rule every intent must pass. Pure."""
+
+    def check(self, intent: Intent, account: Account, market: Market) -> Intent | Veto:
+        """The intent, a smaller one, or a veto. Reducing intents pass limits that are meant for opening."""
+
+
+class Reports(NamedTuple):
+    """What a venue told us, in order."""
+
+    orders: StateArray  # ORDER[a]
+    fills: StateArray  # FILL[b]
+
+
+@runtime_checkable
+class Gateway(Protocol):
+    """An open venue."""
+
+    def submit(self, order_id: int, intent: Intent, now_ns: int) -> None: ...
+
+    def amend(self, order_id: int, ticks: int, lots: int, now_ns: int) -> None: ...
+
+    def cancel(self, order_id: int, now_ns: int) -> None: ...
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything could still be reported (working orders, reports on their way)."""
+
+    def advance(self, events: EventArray, until_ns: int) -> tuple[int, Reports]:
+        """Let the market move.
+
+        A simulated venue matches against `events`. It stops before the first event that is not earlier than a due
+        report, so that the trader acts on it at once: reports of that moment come alone, and their `ns` is the time
+        it is then. Otherwise all events are taken, and reports due by `until_ns` come together. A real venue takes
+        all events and returns what has arrived.
+
+        Returns
+        -------
+        (taken, reports) : (int, Reports)
+            how many of `events` were consumed, and what we now know. If all were taken, time is `until_ns`.
+        """
+
+    def reconcile(self) -> Position:
+        """The venue's own view of what we hold: on start, after a reconnect and at the end."""
+
+    def close(self) -> None: ...
+
+
+@runtime_checkable
+class Venue(Protocol):
+    """Where orders go."""
+
+    def open(self, instrument: Instrument, *, seed: int) -> Gateway: ...
