@@ -1,23 +1,24 @@
 """Claim: features `book` and `returns` cost a fraction of pandas in a batch, and a few µs for one row.
 
-Parity first: the pandas version must agree within 1e-8 of the column's std, or nothing is timed. Both run in the same
-process, taking turns; the ratio is that of their medians. Run: python benchmarks/features.py [rows]
+Peer: the same columns written with pandas and NumPy, as one does in a notebook; it must agree within 1e-8 of each
+value or its column's standard deviation, or nothing is timed.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import statistics
-import sys
 import time
+from functools import partial
 
 import numpy as np
+import pandas as pd
 
+from benchmarks.frame import first, ratio, table, take_turns
+from benchmarks.inputs import SEED
 from btcframe.testing import markets
 from btcframe_features import Book, Returns
 
 ROWS = 100_000
-REPEATS = 5
+ONE = 5000  # rows given one at a time
 
 
 def ours(rows, component):
@@ -27,8 +28,6 @@ def ours(rows, component):
 
 
 def pandas_book(rows):
-    import pandas as pd
-
     bid_px, bid_sz, ask_px, ask_sz = (rows[f] for f in ("bid_px", "bid_sz", "ask_px", "ask_sz"))
     mid = rows["mid"]
     bid_value, ask_value = bid_px * bid_sz, ask_px * ask_sz
@@ -51,8 +50,6 @@ def pandas_book(rows):
 
 
 def pandas_returns(rows):
-    import pandas as pd
-
     mid = pd.Series(rows["mid"])
     log = np.log(mid)
     out = {f"log_return_{n}": log.diff(n) for n in (1, 5, 10, 30, 60, 300)}
@@ -64,7 +61,7 @@ def pandas_returns(rows):
     return pd.DataFrame(out).to_numpy()
 
 
-def assert_parity(name, got, reference):
+def check(name, got, reference):
     assert (np.isnan(got) == np.isnan(reference)).all(), f"{name}: NaN in other places"
     error = np.abs(got - reference) / np.maximum(np.abs(reference), np.nanstd(reference, axis=0))
     worst = float(np.nanmax(error))
@@ -72,18 +69,8 @@ def assert_parity(name, got, reference):
     return worst
 
 
-def median_seconds(*calls):
-    """Median time of each call, the calls taking turns."""
-    times = [[] for _ in calls]
-    for _ in range(REPEATS):
-        for call, taken in zip(calls, times, strict=True):
-            start = time.perf_counter()
-            call()
-            taken.append(time.perf_counter() - start)
-    return [statistics.median(taken) for taken in times]
-
-
 def one_row_us(rows, component):
+    """Microseconds of each row given alone."""
     state = component.state(markets.INSTRUMENT)
     out = np.full((1, len(component.columns())), np.nan)
     taken = []
@@ -95,26 +82,20 @@ def one_row_us(rows, component):
     return np.percentile(taken, (50, 99))
 
 
-def main():
-    rows = markets.clean_rows(int(sys.argv[1]) if len(sys.argv) > 1 else ROWS)
-    compare = importlib.util.find_spec("pandas") is not None
-    print(f"{len(rows):,} rows, one thread" + ("" if compare else "; pandas is not installed: no comparison"))
-    print(
-        f"{'feature':<10}{'columns':>8}{'Mrows/s':>9}{'p50 µs':>8}{'p99 µs':>8}{'pandas Mrows/s':>16}{'ratio':>7}{'parity':>9}"
-    )
+def main() -> None:
+    rows = markets.clean_rows(ROWS, SEED)
+    shown, notes = [], []
     for name, component, rival in (("book", Book(), pandas_book), ("returns", Returns(), pandas_returns)):
-        got = ours(rows, component)
-        p50, p99 = one_row_us(rows[:5000], component)
-        line = f"{name:<10}{got.shape[1]:>8}"
-        if compare:
-            parity = assert_parity(name, got, rival(rows))
-            fast, slow = median_seconds(lambda c=component: ours(rows, c), lambda r=rival: r(rows))
-            rest = f"{len(rows) / slow / 1e6:>16.2f}{slow / fast:>7.1f}{parity:>9.0e}"
-        else:
-            (fast,) = median_seconds(lambda c=component: ours(rows, c))
-            rest = ""
-        print(f"{line}{len(rows) / fast / 1e6:>9.2f}{p50:>8.2f}{p99:>8.2f}{rest}")
-
-
-if __name__ == "__main__":
-    main()
+        started, got = first(partial(ours, rows, component))
+        parity = check(name, got, rival(rows))
+        fast, slow = take_turns(partial(ours, rows, component), partial(rival, rows))
+        p50, p99 = one_row_us(rows[:ONE], component)
+        shown += [
+            (f"{name}, {got.shape[1]} columns", fast.rate(ROWS), ratio(fast, slow), f"{p50:.1f} µs", f"{p99:.1f} µs"),
+            ("  pandas", slow.rate(ROWS), "1×", "", ""),
+        ]  # fmt: skip
+        notes.append(f"{name} agrees within {parity:.0e}. {started}")
+    table(
+        f"Features, {ROWS:,} rows in one call, one thread", "feature", "rows", "× pandas", "one row, median", "99 %",
+        rows=shown, note="\n".join(notes),
+    )  # fmt: skip

@@ -22,7 +22,6 @@ console = Console(width=110 if not sys.stdout.isatty() else None, highlight=Fals
 class Timing(NamedTuple):
     """Seconds of one call, repeated."""
 
-    first: float  # compiling, or loading compiled kernels, included; in no other number
     times: tuple[float, ...]
 
     @property
@@ -43,10 +42,21 @@ class Timing(NamedTuple):
 
 
 def take_turns(*calls: Callable[[], Any], repeats: int = 5) -> list[Timing]:
-    """Time each call `repeats` times in turns, after one first call of each."""
-    first = [_seconds(call) for call in calls]
+    """Time each call `repeats` times in turns, after one of each that does not count."""
+    for call in calls:
+        call()
     times = [[_seconds(call) for call in calls] for _ in range(repeats)]
-    return [Timing(f, t) for f, t in zip(first, zip(*times, strict=True), strict=True)]
+    return [Timing(t) for t in zip(*times, strict=True)]
+
+
+def first(call: Callable[[], Any]) -> tuple[str, Any]:
+    """What the first call of a process costs, which no other number holds; and what it returned.
+
+    With a warm kernel cache it loads compiled kernels, with an empty one it compiles them.
+    """
+    start = time.perf_counter()
+    result = call()
+    return f"First call, kernels loaded or compiled: {time.perf_counter() - start:.2f} s.", result
 
 
 def _seconds(call: Callable[[], Any]) -> float:

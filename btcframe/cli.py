@@ -86,6 +86,8 @@ def dispatch(arguments: list[str]) -> int:
         from btcframe.hydra_app import main as hydra_main
 
         hydra_main(word, _positional(word, rest))
+    elif word in NOUNS and {"-h", "--help"} & set(rest):
+        print(f"btcframe {word}: {NOUNS[word]}\n  btcframe {word} [{'|'.join(SUBCOMMANDS[word])}]")
     elif word in NOUNS:
         from btcframe import nouns
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,12 +14,22 @@ from rich.text import Text
 from btcframe.run import Bar
 
 
+class Unread(Console):
+    """A console whose reader may go away (``| head``): the work goes on, unread."""
+
+    def on_broken_pipe(self) -> None:
+        """Called by rich, whose own way is to exit with 1."""
+        devnull = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(devnull, self.file.fileno())
+        os.close(devnull)
+
+
 class Terminal:
     """A `btcframe.run.Console` on standard output (results) and standard error (progress)."""
 
     def __init__(self) -> None:
-        self._out = Console(highlight=False)
-        self._err = Console(stderr=True, highlight=False)
+        self._out = Unread(highlight=False)
+        self._err = Unread(stderr=True, highlight=False)
 
     def say(self, renderable: Any) -> None:
         """Print a line or a rich renderable."""

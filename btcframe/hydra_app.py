@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import os
 import sys
 from pathlib import Path
@@ -42,6 +43,7 @@ def main(verb: str, arguments: list[str]) -> None:
     hydra_hints.check_overrides(catalog, verb, arguments)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hand exceptions to us instead of printing Hydra's digest of them
     sys.argv = [f"btcframe {verb}", *arguments]
+    logging.raiseExceptions = "hydra.verbose=true" in arguments  # a log that nobody reads is no error
     failed: list[Exception] = []
 
     def task(config: Any) -> Any:

@@ -19,7 +19,6 @@ from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from btcframe.cli import VERBS
 from btcframe.config import Root, experiments
 from btcframe.errors import BtcframeError, ConfigError, did_you_mean
 from btcframe.plugins import Catalog
@@ -99,12 +98,20 @@ def check_overrides(catalog: Catalog, verb: str, arguments: list[str]) -> None:
         for o, _ in parsed
         if o.key_or_group in SLOTS and not SLOTS[o.key_or_group].many
     }
+    paths = _config_paths(catalog, arguments)
     for override, where in parsed:
-        _check_override(catalog, verb, override, where, chosen)
+        if verb == "replay" and override.key_or_group.partition(".")[0] in (*ROOT, "experiment"):
+            _check_replay(override, where)
+        _check_override(catalog, verb, override, where, chosen, paths)
 
 
 def _check_override(
-    catalog: Catalog, verb: str, override: Override, where: str, chosen: dict[str, list[str]]
+    catalog: Catalog,
+    verb: str,
+    override: Override,
+    where: str,
+    chosen: dict[str, list[str]],
+    paths: tuple[str, ...],
 ) -> None:
     key = override.key_or_group
     head, _, rest = key.partition(".")
@@ -134,13 +141,12 @@ def _check_override(
     if key == "experiment":
         for name in _values(override):
             if isinstance(name, str):
-                _check_experiment(catalog, name, where)
+                _check_experiment(paths, name, where)
         return
     if key == "verb":
         raise ConfigError(
             "verb: the command says what to do",
             where=where,
-            hint=f"Write btcframe {override.value()} …" if override.value() in VERBS else "",
             next="All commands: btcframe --help",
         )
     if head not in ROOT and head not in SLOTS:
@@ -155,6 +161,15 @@ def _check_override(
         raise _by_its_slot(key, head, override.value(), where)
     if head in chosen and rest:
         _check_field(catalog, verb, head, rest, where, chosen[head])
+
+
+def _check_replay(override: Override, where: str) -> None:
+    if override.key_or_group != "session":
+        raise ConfigError(
+            f"{override.key_or_group}: a replay has the settings of its session",
+            where=where,
+            hint="Leave it out; to see what another setting does, run the session's source again with it.",
+        )
 
 
 def _check_flags(verb: str, arguments: list[str]) -> None:
@@ -252,8 +267,18 @@ def _values(override: Override) -> Iterator[Any]:
             yield item.text if isinstance(item, QuotedString) else item
 
 
-def _check_experiment(catalog: Catalog, name: str, where: str) -> None:
-    known = experiments(catalog.config_paths)
+def _config_paths(catalog: Catalog, arguments: list[str]) -> tuple[str, ...]:
+    """The plugins' config packages, and the user's own directory of config files."""
+    found = list(catalog.config_paths)
+    for flag, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, _, value = flag.partition("=")
+        if name in ("--config-dir", "-cd"):
+            found.append(f"file://{value or following}")
+    return tuple(found)
+
+
+def _check_experiment(paths: tuple[str, ...], name: str, where: str) -> None:
+    known = experiments(paths)
     if name not in known:
         raise ConfigError(
             f"experiment={name}: there is no such experiment file",
@@ -270,7 +295,11 @@ def explain(error: Exception, catalog: Catalog, verb: str, arguments: list[str])
         ours.where = ours.where or _override_of(ours.what.partition(":")[0], arguments)
         return ours
     if not any(isinstance(e, (HydraException, OmegaConfBaseException)) for e in chain):
-        return _about_a_file(error, arguments) if _raised_by(error) in _COMPOSERS else None
+        return (
+            _about_a_file(error, arguments)
+            if not isinstance(error, OSError) and _raised_by(error) in _COMPOSERS
+            else None
+        )
     where = _where(chain, arguments)
     for cause in chain:
         full_key = getattr(cause, "full_key", None)

@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from btcframe import completion
 from btcframe.api import Column
+from btcframe.console import Unread
 from btcframe.errors import ConfigError, PluginError, did_you_mean
 from btcframe.plugins import Catalog, Component, discover
 from btcframe.schema import REQUIRED, Field
@@ -67,7 +67,7 @@ def plugins(catalog: Catalog, as_json: bool) -> int:
         }
         print(json.dumps(value, indent=2, ensure_ascii=False))
         return 0
-    console = Console(highlight=False)
+    console = Unread(highlight=False)
     table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("slot", "name", "distribution"):
         table.add_column(column, no_wrap=True)
@@ -148,7 +148,7 @@ def features(catalog: Catalog, as_json: bool) -> int:
         ]
         print(json.dumps(value, indent=2, ensure_ascii=False))
         return 0
-    console = Console(highlight=False)
+    console = Unread(highlight=False)
     for component in dict.fromkeys(component.name for component, _ in listed):
         console.print(_columns_table([(c, column) for c, column in listed if c.name == component]))
     console.print(
@@ -212,7 +212,7 @@ def check(catalog: Catalog, words: list[str], as_json: bool) -> int:
             r.message,
         )
         last = r.component
-    console = Console(highlight=False)
+    console = Unread(highlight=False)
     console.print(table)
     console.print(f"{len(results)} checks, {len(failed)} failed.", style="red" if failed else "green")
     return PluginError.exit_code if failed else 0

@@ -162,9 +162,10 @@ def write_json(path: Path, value: Any) -> None:
 def describe(config: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
     """Everything needed to run this again to the same bits, before it ran.
 
-    Paths of outputs are not part of `config_hash`: where a run lies does not change what it is.
+    The store and the runs that are read are not part of `config_hash`: where something lies does not change what it
+    is. Which models were traded, a backtest tells by their digests.
     """
-    identity = {k: v for k, v in config.items() if k not in ("trained", "session")}
+    identity = {k: v for k, v in config.items() if k not in ("store", "trained", "session")}
     plugins = {p.distribution: p.version for p in catalog.plugins}
     return {
         "btcframe": importlib.metadata.version("btcframe"),
@@ -219,11 +220,13 @@ def load_manifest(directory: Path) -> dict[str, Any]:
     path = directory / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         hint = "Runs stand in runs/ below the directory they were started in."
         raise DataError(f"{directory} is not a run: it has no {MANIFEST}", hint=hint) from None
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("config"), dict):
+        raise DataError(f"{path} is not the manifest of a run: it has no config")
     if manifest.get("status") != "complete":
         raise DataError(
             f"the run in {directory} is not whole: its status is {manifest.get('status')!r}",

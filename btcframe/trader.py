@@ -238,7 +238,8 @@ class Trader:
         position = Position(self.ledger.position_lots, self.ledger.average_price, self._orders.working)
         try:
             intents: Sequence[Intent] = self._policy.decide(market, position)
-        except BtcframeError:
+        except BtcframeError as error:
+            error.where = error.where or f"policy {type(self._policy).__name__}"
             raise
         except Exception as error:
             raise _raised(f"policy {type(self._policy).__name__}", error) from error
@@ -279,7 +280,8 @@ class Trader:
         for name, rule in self._rules.items():
             try:
                 verdict = rule.check(intent, account, market)
-            except BtcframeError:
+            except BtcframeError as error:
+                error.where = error.where or f"risk.{name}"
                 raise
             except Exception as error:
                 raise _raised(f"risk rule {name}", error) from error

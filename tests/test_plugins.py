@@ -68,7 +68,7 @@ def test_unknown_settings_and_values_the_class_refuses() -> None:
     with pytest.raises(ConfigError, match=r"risk.a.cod: no_trades has no such setting") as caught:
         catalog.build("risk", {"plugin": "no_trades", "cod": "x"}, "risk.a")
     assert "Did you mean risk.a.code?" in str(caught.value)
-    with pytest.raises(ConfigError, match=r"risk.a: level: -1 is negative"):
+    with pytest.raises(ConfigError, match=r"risk.a.level: -1 is negative"):
         catalog.build("risk", {"plugin": "no_trades", "level": -1}, "risk.a")
 
 

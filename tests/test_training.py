@@ -108,13 +108,15 @@ def test_training_sets_hold_what_they_should() -> None:
             raise AssertionError
 
     t = table()
+    t.quality[5::10] *= 0.5
     splits = [s for s, _, _ in walk_forward(t, Volatility(), Spy(), SPLIT, seed=7)]
     for data, split in zip(seen, splits, strict=True):
         rows = split.train[t.quality[split.train] > 0]
         np.testing.assert_array_equal(data.row_ns, t.row_ns[rows])
         np.testing.assert_array_equal(data.x, t.x[rows])
         np.testing.assert_array_equal(data.y, t.y[rows])
-        np.testing.assert_array_equal(data.weight, 1.0)
+        np.testing.assert_array_equal(data.weight, t.quality[rows])
+        assert data.seed == 7 and set(data.weight) == {0.5, 1.0}
         assert data.regimes == ("low", "normal", "high") and data.regime.shape == (len(rows), 3)
         labeler = Volatility().fit(t.descriptors[split.train], seed=7)
         expected = np.full((len(split.train), 3), np.nan)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -87,8 +86,7 @@ class Account(NamedTuple):
     fees: float
 
 
-@dataclass(frozen=True, slots=True)
-class Market:
+class Market(NamedTuple):
     """What is known at a decision; nothing in it is later than `now_ns`.
 
     Parameters

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +43,11 @@ class TimeClock:
         return state
 
     def cuts(self, events: EventArray, start: int, state: StateArray, out: StateArray) -> tuple[int, int]:
-        from btcframe.kernels.edges import time_cuts
-
-        found, seen = time_cuts(events, start, state, out)
+        found, seen = self._time_cuts(events, start, state, out)
         return found, seen
+
+    @cached_property
+    def _time_cuts(self) -> Any:
+        from btcframe.kernels.edges import time_cuts  # once, not at every wake
+
+        return time_cuts

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from btcframe.artefacts import read_manifest
 from btcframe.audit import fingerprint, save_tables
+from btcframe.errors import ModelError
 from btcframe.jobs import train as train_job
 from btcframe.report.trading import TradingMetrics, describe_trading, summarize
-from btcframe.run import Run
+from btcframe.run import Run, load_manifest
 from btcframe.session import SESSION, TABLES, of_folds, open_trader
 from btcframe.session_log import SessionWriter
-from btcframe.training import Fold, saved_folds
+from btcframe.training import MODELS, Fold, saved_folds
 from btcframe.types import StateArray
 
 
@@ -41,7 +43,27 @@ def main(run: Run) -> BacktestResult:
     ConfigError, DataError, ModelError, PluginError, StoreError
     """
     trained = run.config["trained"]
-    return backtest(run, saved_folds(Path(trained)) if trained else train_job.main(run).folds)
+    return backtest(run, folds_of(Path(trained)) if trained else train_job.main(run).folds)
+
+
+def folds_of(directory: Path) -> tuple[Fold, ...]:
+    """The folds of a finished run, all of them.
+
+    Raises
+    ------
+    DataError
+        If the run is not whole.
+    ModelError
+        If there are no models, one is damaged, or one is missing.
+    """
+    folds = saved_folds(directory)
+    trained = len(load_manifest(directory).get("results", {}).get("train", {}).get("folds", ()))
+    if len(folds) != trained:
+        raise ModelError(
+            f"there are {len(folds)} models of {trained} folds in {directory / MODELS}",
+            next="Train them again: btcframe train",
+        )
+    return folds
 
 
 def backtest(run: Run, folds: Sequence[Fold]) -> BacktestResult:
@@ -70,7 +92,12 @@ def backtest(run: Run, folds: Sequence[Fold]) -> BacktestResult:
     tables = trader.audit.tables()
     save_tables(run.dir / TABLES, tables)
     result = BacktestResult(tables, summarize(tables, feed.instrument, cash), fingerprint(tables))
-    told = result.metrics._asdict() | {"fingerprint": result.fingerprint, "session": SESSION}
+    models = [read_manifest(fold.artefact)["digest"] for fold in folds]
+    told = result.metrics._asdict() | {
+        "fingerprint": result.fingerprint,
+        "session": SESSION,
+        "models": models,
+    }
     run.manifest.setdefault("results", {})["backtest"] = {k: None if v != v else v for k, v in told.items()}
     run.say(describe_trading(result.metrics, feed.instrument, cash))
     return result

@@ -16,7 +16,7 @@ import msgspec
 
 from btcframe.api import Batch
 from btcframe.errors import DataError
-from btcframe.sources.binance_lines import SNAPSHOT, no_snapshot
+from btcframe.sources.binance_lines import SNAPSHOT, Id, Ms, no_snapshot
 from btcframe.sources.messages import Messages
 from btcframe.types import EventFlag, Frame, Instrument, Kind
 
@@ -30,12 +30,12 @@ _SNAPSHOT_FLAG = int(EventFlag.SNAPSHOT)
 
 
 class _Depth(msgspec.Struct, gc=False):
-    U: int
-    u: int
+    U: Id
+    u: Id
     b: msgspec.Raw
     a: msgspec.Raw
-    E: int
-    T: int = 0
+    E: Ms
+    T: Ms = 0
     pu: int = -1
 
 
@@ -44,12 +44,12 @@ class _DepthLine(msgspec.Struct, gc=False):
 
 
 class _Trade(msgspec.Struct, gc=False):
-    t: int
+    t: Id
     p: msgspec.Raw
     q: msgspec.Raw
     m: bool
-    T: int
-    E: int
+    T: Ms
+    E: Ms
     X: str = ""  # USD-M only: MARKET, or ADL, INSURANCE_FUND, NA, which are no trades of the market
 
 
@@ -58,11 +58,11 @@ class _TradeLine(msgspec.Struct, gc=False):
 
 
 class _Snapshot(msgspec.Struct, gc=False):
-    lastUpdateId: int
+    lastUpdateId: Id
     bids: msgspec.Raw
     asks: msgspec.Raw
-    E: int = 0
-    T: int = 0
+    E: Ms = 0
+    T: Ms = 0
 
 
 class _Any(msgspec.Struct, gc=False):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Annotated
 
 import msgspec
 
@@ -12,6 +13,13 @@ from btcframe.types import Frame
 SNAPSHOT = "depth_snapshot"
 """Stream name of a REST depth reply, which carries none of its own."""
 
+Id = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""An update id as EVENT can hold it."""
+
+Ms = Annotated[int, msgspec.Meta(ge=0, le=4 * 10**12)]
+"""A stamp of the exchange in ms, until the year 2096."""
+
+_LATEST_NS = 4 * 10**18
 _PREFIX = b'{"stream":"'
 
 
@@ -28,7 +36,7 @@ class _Head(msgspec.Struct, gc=False):
 
     stream: str = ""
     lastUpdateId: int = -1
-    T: int = 0
+    T: Ms = 0
 
 
 class _Telling(msgspec.Struct, gc=False):
@@ -61,7 +69,9 @@ def parse_line(line: bytes) -> Frame:
 
 def _nanoseconds(stamp: bytes) -> int:
     """A local stamp in ns; its unit shows in its size."""
-    value = int(stamp)
+    value = int(stamp) if len(stamp) < 20 else _LATEST_NS
+    if value >= _LATEST_NS:
+        raise ValueError(f"local stamp {stamp[:24].decode()} is not in ns, us or ms since 1970")
     if value >= 10**18:
         return value
     if value >= 10**15:

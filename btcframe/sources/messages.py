@@ -9,7 +9,10 @@ import numpy as np
 
 from btcframe.errors import DataError
 from btcframe.kernels.quotes import MESSAGE, OFF_LOT, OFF_TICK, count_events, grid, write_events
-from btcframe.types import EVENT, EventArray, Instrument, Kind
+from btcframe.types import EVENT, NS, EventArray, Instrument, Kind
+
+LONGEST_HOLE_NS = 31 * 86_400 * NS
+"""A quiet row is a row: what lies further ahead would be more rows than any disk holds."""
 
 _NONE = b""
 
@@ -62,6 +65,14 @@ class Messages:
         origin : int            ordinal of its frame
         bids, asks : bytes      JSON text of ``[["price","size"],…]``; of a trade, its price and its size
         """
+        if local_ts - self._now > LONGEST_HOLE_NS and self._now:
+            days = (local_ts - self._now) // (86_400 * NS)
+            raise DataError(
+                f"the local stamp jumps {days:,} days ahead",
+                where=self._where(origin),
+                hint=f"Holes of up to {LONGEST_HOLE_NS // (86_400 * NS)} days are kept as rows without events; this is a "
+                "damaged stamp, or another session.",
+            )
         self._now = max(self._now, local_ts)
         bids_end = self._size + len(bids)
         self._size = bids_end + len(asks)

@@ -104,15 +104,17 @@ def check_nan_at_end(label: Any) -> None:
 def check_within_t_end(label: Any) -> None:
     """Rows after t_end change neither the label nor t_end."""
     rows = rows_for(label)
+    row_ns = rows["row_ns"]
     y, t_end = _labelled(label, rows)
     for cut in _cuts(rows):
+        # a label that ends between two rows ends before the later one; without that row it may be unknown
         ways = (
-            ("changed", markets.other_future(rows, cut)),
-            ("were taken away", rows[: cut + 1]),
+            ("changed", markets.other_future(rows, cut), row_ns[cut + 1] - 1),
+            ("were taken away", rows[: cut + 1], row_ns[cut]),
         )
-        for how, other in ways:
+        for how, other, known_by in ways:
             y_other, end_other = _labelled(label, other)
-            over = t_end[: cut + 1] <= rows["row_ns"][cut]
+            over = t_end[: cut + 1] <= known_by
             before = np.where(over, y[: cut + 1], np.nan), np.where(over, t_end[: cut + 1], 0)
             after = np.where(over, y_other[: cut + 1], np.nan), np.where(over, end_other[: cut + 1], 0)
             found = first_difference(before[0], after[0]) or first_difference(before[1], after[1])
@@ -120,7 +122,7 @@ def check_within_t_end(label: Any) -> None:
                 t, j = found
                 raise ContractError(
                     f"{name_of(label)} looks past its end: {label.columns()[j].name} at row {t} says it is known "
-                    f"{t_end[t, j] - rows['row_ns'][t]} ns after its row, by row {cut} at the latest, but when rows "
+                    f"{t_end[t, j] - row_ns[t]} ns after its row, by row {cut} at the latest, but when rows "
                     f"after {cut} {how}, {before[0][t, j]} became {after[0][t, j]}",
                     "Set t_end to the time of the last row that is read (by time, not by counting rows), or read less: "
                     "splits purge by t_end, so what lies behind it leaks into training.",
@@ -150,11 +152,13 @@ def check_lookback(label: Any) -> None:
 
 
 def _cuts(rows: RowArray) -> list[int]:
-    """Rows behind which to change the future: some after missing rows, where counting rows goes wrong."""
+    """Rows behind which to change the future: some beside missing rows, where counting rows goes wrong."""
     n = len(rows)
     steps = np.diff(rows["row_ns"])
-    holes = np.flatnonzero(steps > steps.min()) + 1
-    return sorted({n // 4, n // 2, 3 * n // 4, *holes[:: max(1, len(holes) // 6)].tolist()})
+    holes = np.flatnonzero(steps > steps.min())
+    some = holes[:: max(1, len(holes) // 6)]
+    beside = {*some.tolist(), *(some + 1).tolist()}
+    return sorted({n // 4, n // 2, 3 * n // 4} | {cut for cut in beside if cut < n - 1})
 
 
 def check_bad_rows(label: Any) -> None:

@@ -66,7 +66,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(home: Path, catalog: Catalog) -> tuple[Run, TrainResult]:
     run = make_run(home, catalog, "train")
-    return run, train.main(run)
+    with run.recorded():
+        return run, train.main(run)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,17 @@ def test_the_predictions_traded_are_the_out_of_sample_ones(
         assert since <= intent["row_ns"] < until
 
 
+def test_no_model_is_used_beyond_its_window(
+    home: Path, catalog: Catalog, trained: tuple[Run, TrainResult]
+) -> None:
+    longer = make_run(
+        home, catalog, "longer", trained=str(trained[0].dir),
+        source={"plugin": "random_walk", "duration": "25m"},
+    )  # fmt: skip
+    predictions = backtest.main(longer).tables["predictions"]
+    assert predictions["row_ns"].max() == trained[1].row_ns[-1]
+
+
 def test_the_session_lies_in_the_run_directory(session: tuple[Run, Any]) -> None:
     run, result = session
     assert fingerprint(load_tables(run.dir / TABLES)) == result.fingerprint
@@ -101,6 +113,8 @@ def test_the_session_lies_in_the_run_directory(session: tuple[Run, Any]) -> None
     assert {"EventsItem", "CommandItem", "OrdersItem", "FillsItem"} == set(kinds)
     told = json.loads((run.dir / "manifest.json").read_text())["results"]["backtest"]
     assert told["fingerprint"] == result.fingerprint
+    assert len(set(told["models"])) == 3  # which models were traded, by their digests
+    assert {"symbol", "tick", "lot", "contract", "source", "seed"} <= log.header.keys()
     assert told["fills"] == result.metrics.fills == len(result.tables["fills"]) > 20
     assert told["net"] == result.metrics.net
     assert any("Net" in line for line in run.console.lines)  # type: ignore[attr-defined]

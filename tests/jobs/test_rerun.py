@@ -68,6 +68,7 @@ def test_the_same_bits_from_the_manifest_alone(finished: Path, tmp_path: Path) -
     tables = load_tables(finished / TABLES)
     assert len(tables["fills"]) > 10, "the run must trade, or nothing is compared"
     assert first_difference(tables, load_tables(second / TABLES)) == ""
+    assert load_manifest(finished)["config_hash"] == load_manifest(second)["config_hash"]  # another store
     one, two = load_manifest(finished)["results"], load_manifest(second)["results"]
     assert one["build"]["id"] == two["build"]["id"]
     assert one["backtest"] == two["backtest"]
@@ -125,7 +126,7 @@ def test_no_session_or_a_broken_one(tmp_path: Path) -> None:
         replay("", 0)
     with pytest.raises(DataError, match="is not a run"):
         replay(str(tmp_path), 1)
-    (tmp_path / MANIFEST).write_text(json.dumps({"status": "interrupted", "command": ["run"]}))
+    (tmp_path / MANIFEST).write_text(json.dumps({"status": "interrupted", "config": {}, "command": ["run"]}))
     with pytest.raises(DataError, match="is not whole"):
         replay(str(tmp_path), 2)
 

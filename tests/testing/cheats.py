@@ -372,6 +372,18 @@ class CountsRows(HonestLabel):
 
 
 @dataclass(frozen=True)
+class NextRow(HonestLabel):
+    """Takes the price of the first row at or after the end: the next one where rows are missing."""
+
+    def label(self, rows):
+        y, end = super().label(rows)
+        at = np.searchsorted(rows["row_ns"], end[:, 0])
+        there = at < len(rows)
+        y[there, 0] = np.log(rows["mid"][at[there]] / rows["mid"][there])
+        return y, end
+
+
+@dataclass(frozen=True)
 class TooFar(HonestLabel):
     """Says 5 s and ends after 9."""
 
@@ -666,7 +678,7 @@ def btcframe_components():
             "honest_regime": HonestRegime, "peeking": PeekingRegime, "batch_regime": BatchRegime,
             "forgetful_regime": ForgetfulRegime,
         },
-        "label": {"honest_label": HonestLabel, "past_end": PastEnd, "counts_rows": CountsRows, "too_far": TooFar, "long_memory": LongMemory},
+        "label": {"honest_label": HonestLabel, "past_end": PastEnd, "counts_rows": CountsRows, "next_row": NextRow, "too_far": TooFar, "long_memory": LongMemory},
         "model": {
             "honest_model": HonestModel, "unseeded": UnseededModel, "batch_model": BatchModel,
             "forgetful_model": ForgetfulModel, "sorting": SortingModel, "mutating_model": MutatingModel,

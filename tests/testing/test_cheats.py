@@ -44,6 +44,7 @@ CAUGHT = [
     ("regime/forgetful_regime", "save_load", "ForgetfulRegime: saved and loaded", set()),
     ("label/past_end", "within_t_end", "PastEnd looks past its end: y_5s at row", set()),
     ("label/counts_rows", "within_t_end", "CountsRows looks past its end: y_5s at row", set()),
+    ("label/next_row", "within_t_end", "NextRow looks past its end: y_5s at row", set()),
     ("label/too_far", "horizon", "ends 9000000000 ns after its row; max_horizon_ns is 5000000000", {"nan_at_end"}),
     ("label/long_memory", "lookback", "LongMemory reaches back further than it says", set()),
     ("model/unseeded", "seeded", "UnseededModel is unseeded: two fits of the same data differ: mean at row", set()),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from btcframe.api import Action, Intent, Market, Position, Wakes
 from btcframe.types import Ints, TimeInForce
 from btcframe_execution.signal import (
+    LARGEST,
     check_horizon,
     check_range,
     entry_side,
@@ -46,7 +47,7 @@ class MarketPolicy:
     slippage_bps: float = 5.0
 
     def __post_init__(self) -> None:
-        check_range("size", self.size, 0.0)
+        check_range("size", self.size, 0.0, LARGEST)
         check_horizon(self.horizon)
         check_range("fee_bps", self.fee_bps, -1000.0, 1000.0)
         check_range("threshold_bps", self.threshold_bps, 0.0)

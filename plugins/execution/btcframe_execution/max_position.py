@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from btcframe.api import Account, Action, Intent, Market, Veto
 from btcframe.types import TimeInForce
-from btcframe_execution.signal import check_range, whole_lots
+from btcframe_execution.signal import LARGEST, check_range, whole_lots
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class MaxPosition:
     size: float = 0.05
 
     def __post_init__(self) -> None:
-        check_range("size", self.size, 0.0)
+        check_range("size", self.size, 0.0, LARGEST)
 
     def check(self, intent: Intent, account: Account, market: Market) -> Intent | Veto:
         """The intent, a smaller one, or a Veto `max_position`."""

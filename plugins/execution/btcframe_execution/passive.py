@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from btcframe.api import Action, Intent, Market, Position, Wakes
 from btcframe.types import OrderState, TimeInForce, duration_ns
-from btcframe_execution.signal import check_horizon, check_range, entry_side, exit_reason, signal, whole_lots
+from btcframe_execution.signal import (
+    LARGEST,
+    check_horizon,
+    check_range,
+    entry_side,
+    exit_reason,
+    signal,
+    whole_lots,
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class Passive:
     patience: str = "5s"
 
     def __post_init__(self) -> None:
-        check_range("size", self.size, 0.0)
+        check_range("size", self.size, 0.0, LARGEST)
         check_horizon(self.horizon)
         check_range("fee_bps", self.fee_bps, -1000.0, 1000.0)
         check_range("threshold_bps", self.threshold_bps, 0.0)

@@ -38,7 +38,9 @@ def signal(market: Market, horizon: str) -> Signal:
         horizons = predictions["horizon_ns"].tolist()
         if duration_ns(horizon) not in horizons:
             names = [duration_name(h) for h in horizons]
-            raise ConfigError(f"there is no prediction over {horizon}", hint=did_you_mean(horizon, names))
+            raise ConfigError(
+                f"horizon: there is no prediction over {horizon}", hint=did_you_mean(horizon, names)
+            )
         at = horizons.index(duration_ns(horizon))
     _, _, mean, p_up, _, _, model, _ = predictions[at].item()
     return Signal(model, mean, p_up)
@@ -82,6 +84,10 @@ def check_horizon(horizon: str) -> None:
             duration_ns(horizon)
         except ValueError as error:
             raise ValueError(f"horizon: {error}") from error
+
+
+LARGEST = 1e9
+"""The largest size, base coin: in lots it still fits an order."""
 
 
 def check_range(name: str, value: float, low: float, high: float = math.inf) -> None:

@@ -13,6 +13,9 @@ from btcframe.kernels import kernel
 from btcframe.kernels.rolling import decays, ewm_gap, lagged, push
 from btcframe.types import Floats, Instrument, Ints, RowArray, StateArray
 
+LONGEST = 10_000_000
+"""Rows a window or a half-life may have: its memory is a float for each."""
+
 NAMED_GAPS = {(10, 60): "ema_gap_fast", (60, 600): "ema_gap_slow"}
 
 
@@ -49,6 +52,8 @@ class Returns:
             values = getattr(self, name)
             if any(v < 1 for v in values):
                 raise ValueError(f"{name}: {min(values)} is not a number of rows: they start at 1")
+            if any(v > LONGEST for v in values):
+                raise ValueError(f"{name}: {max(values)} rows are more than {LONGEST:,}")
             if list(values) != sorted(set(values)):
                 raise ValueError(f"{name}: {list(values)} must rise")
         if not self.columns():

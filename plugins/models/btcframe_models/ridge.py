@@ -18,6 +18,9 @@ from btcframe.types import Floats, StateArray, duration_name
 
 log = logging.getLogger(__name__)
 
+STRONGEST = 1e12
+"""The strongest penalty: beyond it every coefficient is 0 anyway."""
+
 
 @dataclass(frozen=True)
 class Ridge:
@@ -52,8 +55,8 @@ class Ridge:
     coverage: float = 0.8
 
     def __post_init__(self) -> None:
-        if not self.alpha > 0:
-            raise ValueError(f"alpha: {self.alpha} is not greater than 0")
+        if not 0 < self.alpha <= STRONGEST:
+            raise ValueError(f"alpha: {self.alpha} is not greater than 0, up to {STRONGEST:g}")
         if not self.clip > 0:
             raise ValueError(f"clip: {self.clip} is not greater than 0")
         if not 0 <= self.max_missing <= 1:

@@ -16,6 +16,8 @@ from btcframe.types import Floats, Instrument, Ints, RowArray, StateArray
 
 LABELS = ("low", "normal", "high")
 UNKNOWN = -1
+LONGEST = 10_000_000
+"""Rows a window may have: its memory is a float for each."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Volatility:
     def __post_init__(self) -> None:
         if self.window < 2:
             raise ValueError(f"window: {self.window} is less than 2 rows")
+        if self.window > LONGEST:
+            raise ValueError(f"window: {self.window} rows are more than {LONGEST:,}")
         if not 0 < self.low < self.high < 1:
             raise ValueError(
                 f"low, high: {self.low} and {self.high} are not two quantiles, 0 < low < high < 1"

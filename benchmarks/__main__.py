@@ -1,0 +1,40 @@
+"""`python -m benchmarks [NAME …]`: every claim, or those named."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+from pathlib import Path
+
+import numpy
+
+from benchmarks.frame import console
+
+NAMES = ("rows", "binance", "features", "serving", "trading", "store", "main")
+
+
+def machine() -> str:
+    cpu = Path("/proc/cpuinfo")
+    wide = "AVX-512" if cpu.exists() and "avx512f" in cpu.read_text() else "no AVX-512"
+    return (
+        f"{os.cpu_count()}-core {platform.machine()}, {wide}; Python {platform.python_version()}, "
+        f"NumPy {numpy.__version__}; load {os.getloadavg()[0]:.1f}"
+    )
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        console.print(f"there is no benchmark {unknown[0]}; there are {', '.join(NAMES)}", style="red")
+        return 2
+    console.print(machine())
+    for name in names or NAMES:
+        console.print()
+        importlib.import_module(f"benchmarks.{name}").main()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
