@@ -54,14 +54,16 @@ class Validation:
 
 @dataclass
 class Backtest:
-    """What the simulated account starts with.
+    """What the simulated account starts with, and how it ends.
 
     Parameters
     ----------
-    cash : float    quote currency
+    cash : float      quote currency
+    flatten : bool    close what is held at the end, at the market; otherwise it is valued at the last mid
     """
 
     cash: float = 100_000.0
+    flatten: bool = False
 
 
 @dataclass

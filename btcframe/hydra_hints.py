@@ -48,6 +48,7 @@ _FLAGS_WITH_VALUE = {
 }  # fmt: skip
 
 
+_INNARDS = ("full_key:", "object_type=", "reference_type=")
 _COMPOSERS = ("hydra", "omegaconf", "antlr4", "yaml")
 
 
@@ -310,7 +311,7 @@ def explain(error: Exception, catalog: Catalog, verb: str, arguments: list[str])
     text = "\n".join(str(e) for e in chain)
     if missing := re.search(r"Could not (?:find|load) '([\w/]+)/([\w.-]+)'", text):
         slot, name = missing[1], missing[2]
-        where = _override_of(slot, arguments) or where
+        where = _override_of(slot, arguments, exactly=True) or where
         if slot in SLOTS:
             catalog.get(slot, name, where)
         options = next((e.options for e in chain if isinstance(e, MissingConfigException) and e.options), [])
@@ -334,8 +335,9 @@ def _raised_by(error: BaseException) -> str:
     """The package whose code raised it."""
     module = ""
     for frame, _ in traceback.walk_tb(error.__traceback__):
-        module = str(frame.f_globals.get("__name__", ""))
-    return module.partition(".")[0]
+        name = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        module = name if name not in ("codecs", "encodings") else module
+    return module
 
 
 def _about_a_file(error: Exception, arguments: list[str]) -> ConfigError:
@@ -360,6 +362,12 @@ def _explain_key(
     owner, known, prefix, name = _owner(cause, full_key, catalog)
     if owner:
         return no_such_setting(full_key, owner, known, prefix, where, verb, name)
+    if full_key == "experiment":
+        return ConfigError(
+            "the file is taken for settings of its own",
+            where=where,
+            hint="An experiment sets what the whole config has. Begin it with the line: # @package _global_",
+        )
     above, _, last = full_key.rpartition(".")
     siblings = [str(key) for key in cause.parent_node] if isinstance(cause.parent_node, DictConfig) else []
     if above in SLOTS:
@@ -399,9 +407,11 @@ def _where(chain: list[BaseException], arguments: list[str]) -> str:
     return ""
 
 
-def _override_of(key: str, arguments: list[str]) -> str:
+def _override_of(key: str, arguments: list[str], exactly: bool = False) -> str:
+    """The override that set a key, or something below it."""
+    end = r"([=@]|$)" if exactly else r"([=.@]|$)"
     for n, text in enumerate(overrides_in(arguments), start=1):
-        if re.match(rf"[+~]*{re.escape(str(key))}([=.@]|$)", text):
+        if re.match(rf"[+~]*{re.escape(str(key))}{end}", text):
             return f"command line, {ordinal(n)} override"
     return ""
 
@@ -415,4 +425,5 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _last_line(error: BaseException, first: bool = False) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(_INNARDS)]
     return (lines[0] if first else lines[-1]) if lines else type(error).__name__

@@ -88,7 +88,7 @@ def backtest(run: Run, folds: Sequence[Fold]) -> BacktestResult:
             log.batch(batch)
             trader.consume(batch.events)
             bar.advance(len(batch.events))
-        trader.finish()
+        trader.finish(flatten=run.config["backtest"]["flatten"])
     tables = trader.audit.tables()
     save_tables(run.dir / TABLES, tables)
     result = BacktestResult(tables, summarize(tables, feed.instrument, cash), fingerprint(tables))

@@ -69,7 +69,7 @@ def replay(run: Run, directory: Path) -> ReplayResult:
         for batch in feed:
             trader.consume(batch.events)
             bar.advance(len(batch.events))
-        trader.finish()
+        trader.finish(flatten=session.config["backtest"]["flatten"])
     replayed = trader.audit.tables()
     if difference := first_difference(recorded, replayed):
         hint = _likely_cause(manifest, run.manifest)

@@ -41,7 +41,7 @@ def make_run(folder: Path, catalog: Catalog, name: str, **changes: Any) -> Run:
         "verb": "backtest", "seed": 7, "trained": "", "session": "", "home": str(folder / "home"),
         "build": {"batch": 500},
         "validation": {"folds": 3, "embargo": "10s", "min_train": 200, "expanding": True},
-        "backtest": {"cash": 50_000.0},
+        "backtest": {"cash": 50_000.0, "flatten": False},
         "source": {"plugin": "random_walk", "duration": "20m"},
         "clock": {"plugin": "time"},
         "store": {"plugin": "delta", "path": str(folder / "lake")},

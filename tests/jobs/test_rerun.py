@@ -21,6 +21,7 @@ from btcframe.session import TABLES
 SETTINGS = (
     "source.duration=40m", "source.volatility=2", "policy.fee_bps=-3", "validation.folds=3", "validation.min_train=300",
     "label.horizons=[2s,5s]", "validation.embargo=10s", "risk.max_position.size=0.02",
+    "backtest.flatten=true",
 )  # fmt: skip
 
 
@@ -67,6 +68,7 @@ def test_the_same_bits_from_the_manifest_alone(finished: Path, tmp_path: Path) -
     assert (finished / "predictions.parquet").read_bytes() == (second / "predictions.parquet").read_bytes()
     tables = load_tables(finished / TABLES)
     assert len(tables["fills"]) > 10, "the run must trade, or nothing is compared"
+    assert tables["equity"]["position_lots"][-1] == 0, "backtest.flatten"
     assert first_difference(tables, load_tables(second / TABLES)) == ""
     assert load_manifest(finished)["config_hash"] == load_manifest(second)["config_hash"]  # another store
     one, two = load_manifest(finished)["results"], load_manifest(second)["results"]
