@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import platform
+import subprocess
 import sys
 from pathlib import Path
 
@@ -29,11 +30,15 @@ def main(names: list[str]) -> int:
     if unknown:
         console.print(f"there is no benchmark {unknown[0]}; there are {', '.join(NAMES)}", style="red")
         return 2
-    console.print(machine())
-    for name in names or NAMES:
-        console.print()
-        importlib.import_module(f"benchmarks.{name}").main()
-    return 0
+    if len(names) == 1:
+        console.print(f"{names[0]}: {machine()}", style="bold")
+        importlib.import_module(f"benchmarks.{names[0]}").main()
+        return 0
+    # each in a process of its own: first calls are first calls, and memory is nobody else's
+    failed = [name for name in names or NAMES if subprocess.call([sys.executable, "-m", "benchmarks", name])]
+    if failed:
+        console.print(f"failed: {', '.join(failed)}", style="red")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from benchmarks.frame import first, ratio, table, take_turns
 from benchmarks.inputs import SEED, Market, read, recorded_paths
 from benchmarks.rows import chunked, ours
 from btcframe.sources.binance_raw import BinanceRaw
-from btcframe.types import LEVELS
+from btcframe.types import LEVELS, ROW
 
 PERIOD = 100_000_000
 
@@ -35,8 +35,8 @@ def to_rows(paths: tuple[str, ...]) -> Any:
         while at < len(batch.events):
             at, _ = pipeline.push(batch.events, at)
             if len(pipeline.rows):
-                rows.append(pipeline.rows.copy())
-    return np.concatenate(rows)
+                rows.append(pipeline.rows.tobytes())
+    return np.frombuffer(b"".join(rows), ROW)
 
 
 def lines(paths: tuple[str, ...]) -> Any:
@@ -115,7 +115,12 @@ def main() -> None:
     timings = take_turns(
         lambda: decode(paths), lambda: peer_decode(paths), lambda: to_rows(paths), lambda: peer_rows(paths)
     )
-    names = ("decode to EVENT", "json.loads alone", "decode, book, rows, features", "json and SortedDict, 20 levels")
+    names = (
+        "decode to EVENT",
+        "json.loads alone",
+        "decode, book, rows, features",
+        "json and SortedDict, 20 levels",
+    )
     rivals = (timings[1], timings[1], timings[3], timings[3])
     table(
         f"Recorded Binance session, {n:,} lines", "what", "lines", "seconds", "× peer",

@@ -65,7 +65,12 @@ def main() -> None:
     drift = sum((peer.predict(z[t : t + 1])[0] != theirs[t]).any() for t in range(ONE))
     timings = take_turns(batch, lambda: peer.predict(z), singly, peer_singly)
     rows = (ROWS, ROWS, ONE, ONE)
-    names = (f"{ROWS:,} rows: ridge", f"{ROWS:,} rows: scikit-learn", "one row: ridge", "one row: scikit-learn")
+    names = (
+        f"{ROWS:,} rows: ridge",
+        f"{ROWS:,} rows: scikit-learn",
+        "one row: ridge",
+        "one row: scikit-learn",
+    )
     table(
         f"Serving, {COLUMNS} columns, {len(HORIZONS)} horizons", "what", "rows", "per row", "× scikit-learn",
         rows=[

@@ -6,6 +6,8 @@ same market through the batch pipeline: what is left is Python, once per row. Pa
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -16,6 +18,7 @@ from benchmarks.inputs import SEED, Market, fitted, markets, walk
 from btcframe.api import Action, Intent, Wakes
 from btcframe.artefacts import FittedModel
 from btcframe.kernels.book import apply, new_book
+from btcframe.pipeline import Gate, Pipeline
 from btcframe.trader import Promotion, Trader
 from btcframe.types import EventArray, TimeInForce
 from btcframe.venues.sim import Sim
@@ -66,7 +69,9 @@ def check_venue() -> None:
             side = 1 if row % 4 < 2 else -1
             _, bids, _, asks, _ = pipeline.top()
             ticks = int((bids if (side > 0) == (row % 2 == 0) else asks)[0])
-            requests.append((pipeline.now_ns, row + 1, Intent(Action.SUBMIT, side, 700, ticks, TimeInForce.GTC)))
+            requests.append(
+                (pipeline.now_ns, row + 1, Intent(Action.SUBMIT, side, 700, ticks, TimeInForce.GTC))
+            )
     plain = NaiveVenue(latency, latency)
     plain.run(events, requests)
     gateway, fills, at = Sim().open(market.instrument, seed=SEED), [], 0
@@ -75,32 +80,30 @@ def check_venue() -> None:
     while at < len(events):
         taken, reports = gateway.advance(events[at:], int(events["local_ts"][-1]))
         at += taken
-        fills += [(f["order_id"], f["ns"], f["ticks"], f["lots"], f["side"], f["maker"]) for f in reports.fills]
+        fills += [
+            (f["order_id"], f["ns"], f["ticks"], f["lots"], f["side"], f["maker"]) for f in reports.fills
+        ]
     known = [f for f in plain.fills if f[1] <= events["local_ts"][-1]]
     assert known and [tuple(map(int, f)) for f in fills] == [tuple(map(int, f)) for f in known]
 
 
-def batch(market: Market) -> Any:
-    """The rows of the market's pipeline, without a wake."""
-    pipeline, x = market.pipeline(), []
+def push(market: Market, gate: Gate | None = None, *, woken: bool = True) -> Iterator[Pipeline]:
+    """The pipeline after each push: with a stop at every row, or without wakes."""
+    pipeline = market.pipeline(wakes=Wakes() if woken else None)
     for events in chunks(market.events):
         at = 0
         while at < len(events):
-            at, _ = pipeline.push(events, at)
-            x.append(pipeline.x.copy())
-    return np.concatenate(x)
+            at, _ = pipeline.push(events, at, gate)
+            yield pipeline
 
 
-def woken(market: Market, *, gate: bool) -> Any:
-    """The same with a stop at every row; with a gate that lets everything stand, as one has while orders work."""
-    pipeline, x = market.pipeline(wakes=Wakes()), []
-    stand = (lambda events, until_ns: (len(events), False)) if gate else None
-    for events in chunks(market.events):
-        at = 0
-        while at < len(events):
-            at, _ = pipeline.push(events, at, stand)
-            x.append(pipeline.x.copy())
-    return np.concatenate(x)
+def stand(events: EventArray, until_ns: int) -> tuple[int, bool]:
+    """A gate that lets everything stand."""
+    return len(events), False
+
+
+def features(pushes: Iterator[Pipeline]) -> Any:
+    return np.concatenate([pipeline.x.copy() for pipeline in pushes])
 
 
 def trade(market: Market, model: FittedModel | None) -> Trader:
@@ -135,14 +138,15 @@ def main() -> None:
 
 def wakes(market: Market) -> None:
     model = fitted(market)
-    x = batch(market)
-    for gate in (False, True):
-        assert woken(market, gate=gate).tobytes() == x.tobytes(), "other bits with wakes"
+    x = features(push(market, woken=False))
+    for gate in (None, stand):
+        assert features(push(market, gate)).tobytes() == x.tobytes(), "other bits with wakes"
     n = len(trade(market, model).audit.tables()["equity"])
     assert n == len(x), f"{n} wakes for {len(x)} rows"
     timings = take_turns(
-        partial(batch, market), partial(woken, market, gate=False), partial(woken, market, gate=True),
-        partial(trade, market, None), partial(trade, market, model), partial(venue, market, 0),
+        lambda: deque(push(market, woken=False), 0), lambda: deque(push(market), 0),
+        lambda: deque(push(market, stand), 0), partial(trade, market, None), partial(trade, market, model),
+        partial(venue, market, 0), repeats=9,
     )  # fmt: skip
     kernels = Timing(tuple(map(sum, zip(timings[0].times, timings[5].times, strict=True))))
     python = Timing(tuple(t - k for t, k in zip(timings[4].times, kernels.times, strict=True)))

@@ -161,7 +161,7 @@ def load_tables(path: Path) -> dict[str, StateArray]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             tables = {name: archive[name] for name in TABLES}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"the tables of the session cannot be read: {error}", where=str(path)) from error
     for name, dtype in TABLES.items():
         if tables[name].dtype != dtype:

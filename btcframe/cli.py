@@ -143,6 +143,7 @@ _DISK = {
     errno.EPERM: "no permission to write",
     errno.EROFS: "the file system is read-only",
     errno.ENOTDIR: "a part of the path is a file, not a directory",
+    errno.EEXIST: "this is a file, not a directory",
     errno.EISDIR: "this is a directory, not a file",
 }
 

@@ -271,7 +271,7 @@ def _values(override: Override) -> Iterator[Any]:
 def _config_paths(catalog: Catalog, arguments: list[str]) -> tuple[str, ...]:
     """The plugins' config packages, and the user's own directory of config files."""
     found = list(catalog.config_paths)
-    for flag, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for flag, following in zip(arguments, [*arguments[1:], ""], strict=False):
         name, _, value = flag.partition("=")
         if name in ("--config-dir", "-cd"):
             found.append(f"file://{value or following}")
@@ -311,7 +311,9 @@ def explain(error: Exception, catalog: Catalog, verb: str, arguments: list[str])
     text = "\n".join(str(e) for e in chain)
     if missing := re.search(r"Could not (?:find|load) '([\w/]+)/([\w.-]+)'", text):
         slot, name = missing[1], missing[2]
-        where = _override_of(slot, arguments, exactly=True) or where
+        experiment = next((a.partition("=")[2] for a in arguments if re.match(r"\+*experiment=", a)), "")
+        inside = f"config file experiment/{experiment}.yaml" if experiment else where
+        where = _override_of(slot, arguments, exactly=True) or inside
         if slot in SLOTS:
             catalog.get(slot, name, where)
         options = next((e.options for e in chain if isinstance(e, MissingConfigException) and e.options), [])

@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -231,7 +232,7 @@ def load_manifest(directory: Path) -> dict[str, Any]:
         raise DataError(
             f"the run in {directory} is not whole: its status is {manifest.get('status')!r}",
             hint=str(manifest.get("error", "")),
-            next=f"Run it again: btcframe {' '.join(manifest.get('command', []))}",
+            next=f"Run it again: btcframe {shlex.join([manifest.get('verb', ''), *manifest.get('command', [])])}",
         )
     return manifest
 

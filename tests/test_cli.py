@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +42,14 @@ def test_help_imports_nothing_and_names_every_command(btcframe: Run) -> None:
         (["train", "+model.extra=1"], 2, ["model.extra: ridge has no such setting (command line, 1st override)"]),
         (["train", "+features.mine={plugin: bok}"], 3, ["features=bok", "Did you mean features=book?"]),
         (["train", "+features.mine={_target_: os.system}"], 2, ["features.mine: this is not a component"]),
+        (["train", "features.bok.bands=['1']"], 2, ["no component of that name is chosen (command line, 1st", "features.book?"]),
+        (["train", "hydra.run.dri=x"], 2, ["Did you mean hydra.run.dir?"]),
+        (["train", "hydra/launcher=jolib", "-m"], 2, ["Did you mean hydra/launcher=joblib?"]),
+        (["train", "hydra.verbose=3"], 2, ["hydra.verbose=3", "true, false or a list"]),
+        (["train", "seed=-1"], 2, ["seed: -1 is not a seed"]),
+        (["train", "build=${seed}"], 2, ["build: 7 is not a section"]),
+        (["train", "model.alpha=-1"], 2, ["model.alpha: -1.0 is not greater than 0"]),
+        (["train", "clock.every=99999999999d"], 2, ["clock.every: '99999999999d' is longer than"]),
         (["plugins", "lst"], 2, ["Did you mean btcframe plugins list?"]),
         (["plugins", "check", "btcframe_featurs"], 3, ["btcframe"]),
         (["completion", "fish"], 2, ["Valid: bash, zsh."]),
@@ -76,6 +86,65 @@ def test_a_typo_inside_an_experiment_file_names_the_file(
         for text in expected:
             assert text in done.stderr, done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_a_config_directory_of_the_users_own(btcframe: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "mine" / "experiment"
+    folder.mkdir(parents=True)
+    files = {
+        "typo": "# @package _global_\nmodel:\n  aplha: 3\n",
+        "open": "model: [\n",
+        "package": "model:\n  alpha: 3\n",
+        "other": "# @package _global_\ndefaults:\n  - override /features: [bok]\n",
+        "good": "# @package _global_\nmodel:\n  alpha: 3\n",
+    }
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+    (folder / "bytes.yaml").write_bytes(b"\xff\xfe")
+    for name, code, expected in (
+        ("typo", 2, "Did you mean model.alpha?"),
+        ("open", 2, "open.yaml, line 2"),
+        ("package", 2, "# @package _global_"),
+        ("other", 3, "experiment/other.yaml"),
+        ("bytes", 2, "cannot be composed"),
+        ("tpyo", 2, "Did you mean experiment=typo?"),
+        ("good", 0, ""),
+    ):
+        done = btcframe("train", "--config-dir", str(tmp_path / "mine"), f"experiment={name}", "--cfg", "job")
+        assert done.returncode == code, (name, done.stderr)
+        assert expected in done.stderr
+        assert "Traceback" not in done.stderr
+    assert "alpha: 3" in done.stdout
+
+
+def test_help_for_every_command(btcframe: Run) -> None:
+    for noun in ("plugins", "features", "completion"):
+        done = btcframe(noun, "--help")
+        assert done.returncode == 0, done.stderr
+        assert f"btcframe {noun}" in done.stdout
+    done = btcframe("train", "--help")
+    assert done.returncode == 0, done.stderr
+    assert "model: ridge, zero" in done.stdout
+    assert "btcframe train --cfg job" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [["plugins"], ["train", "--info"], ["train", "--hydra-help"], ["build", *SMALL]]
+)
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path, arguments: list[str]) -> None:
+    """``| head -1``: a pipe whose other end is closed at once."""
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as stdout:
+        done = subprocess.run(
+            [sys.executable, "-m", "btcframe", *arguments],
+            stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False,
+            env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    for manifest in (tmp_path / "runs").glob("*/manifest.json"):
+        assert json.loads(manifest.read_text())["status"] == "complete"
 
 
 def test_a_broken_plugin_breaks_only_itself(btcframe: Run, distribution: Callable[..., Path]) -> None:
@@ -143,7 +212,7 @@ def test_data_that_cannot_do(btcframe: Run, arguments: list[str], code: int, exp
 def test_an_unwritable_place_is_one_message(btcframe: Run, tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a directory")
-    for option in (f"store.path={blocked}/lake", f"hydra.run.dir={blocked}/run"):
+    for option in (f"store.path={blocked}/lake", f"hydra.run.dir={blocked}/run", f"hydra.run.dir={blocked}"):
         done = btcframe("run", option, *SMALL)
         assert done.returncode == 5, (option, done.stderr)
         assert str(blocked) in done.stderr

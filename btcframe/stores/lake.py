@@ -28,6 +28,9 @@ BATCH = 65_536
 ATTEMPTS = 20
 _DAY = 86_400 * NS
 
+_DETAIL = 300
+"""Characters of another library's message that are shown."""
+
 
 class Sealed(NamedTuple):
     """A sealed build."""
@@ -328,7 +331,7 @@ class Lake:
         try:
             yield
         except (DeltaError, OSError, pa.ArrowException, KeyError) as error:
-            detail = str(error) or type(error).__name__
+            detail = " ".join(str(error).split()) or type(error).__name__  # theirs run over many lines
             if "No space left" in detail or "File too large" in detail:
                 hint = "The disk is full: free some space."
             elif "ermission denied" in detail or "Read-only" in detail:
@@ -336,7 +339,7 @@ class Lake:
             else:
                 hint = "The files may be damaged or another program's."
             raise StoreError(
-                f"{what}: {detail}",
+                f"{what}: {detail[:_DETAIL]}{'…' * (len(detail) > _DETAIL)}",
                 where=self.root,
                 hint=hint,
                 next="Put it right, or use another directory: store.path=…",

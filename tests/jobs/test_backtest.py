@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -170,6 +171,34 @@ def test_a_cut_session_log_is_not_taken_for_whole(
             writer._add(str(item.__struct_config__.tag), item)
         raise RuntimeError  # everything but the closing line
     with pytest.raises(DataError, match="ends before the session did"):
+        replay.replay(session[0], tmp_path)
+
+
+def test_models_of_a_training_that_is_not_whole_are_not_traded(
+    catalog: Catalog, trained: tuple[Run, TrainResult], tmp_path: Path
+) -> None:
+    for name in ("stopped", "fewer"):
+        shutil.copytree(trained[0].dir, tmp_path / name)
+    manifest = tmp_path / "stopped" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"complete"', '"interrupted"'))
+    with pytest.raises(DataError, match=r"is not whole: its status is 'interrupted'"):
+        backtest.main(make_run(tmp_path, catalog, "a", trained=str(manifest.parent)))
+    shutil.rmtree(tmp_path / "fewer" / "models" / "fold-1")
+    with pytest.raises(ModelError, match="there are 2 models of 3 folds"):
+        backtest.main(make_run(tmp_path, catalog, "b", trained=str(tmp_path / "fewer")))
+
+
+def test_sessions_that_are_none(session: tuple[Run, Any], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(DataError, match="is not a run"):
+        replay.replay(session[0], tmp_path / "file")
+    (tmp_path / "manifest.json").write_text("[]")
+    with pytest.raises(DataError, match="is not the manifest of a run"):
+        replay.replay(session[0], tmp_path)
+    for name in ("manifest.json", SESSION):
+        (tmp_path / name).write_bytes((session[0].dir / name).read_bytes())
+    (tmp_path / TABLES).write_bytes(b"")
+    with pytest.raises(DataError, match="the tables of the session cannot be read"):
         replay.replay(session[0], tmp_path)
 
 

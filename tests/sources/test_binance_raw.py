@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -325,6 +326,10 @@ def test_several_files_are_one_session_in_order(tmp_path: Path) -> None:
         ('{"stream":"btcusdt@depth20@100ms","data":{}}', "this stream is not understood"),
         ('{"stream":"ethusdt@trade","data":{}}', "not a stream of BTC/USDT:USDT"),
         ('{"result":null,"id":1}', "neither a stream's message nor a depth snapshot"),
+        (trade().replace('"T":', '"T":9'), "not the message it should be"),
+        (trade().replace('"T":', '"T":-'), "not the message it should be"),
+        (trade().replace('"t":', '"t":99999999999999999999'), "not the message it should be"),
+        (snapshot(9 * 10**24), "not the message it should be"),
         ("{oops", "JSON is malformed"),
         ("[]", "not a local stamp, a space and a JSON object"),
         (trade(price="100.05"), "price 100.05 is not a multiple of the tick 0.1"),
@@ -404,7 +409,21 @@ def test_another_symbol_than_asked_for(tmp_path: Path) -> None:
         BinanceRaw(paths=(path,), symbol="ETH/USDT:USDT").open(seed=0)
 
 
-@pytest.mark.parametrize("bad", [{"tick": 0.0}, {"lot": -1.0}, {"batch": 0}])
+def test_a_stamp_far_ahead_is_a_damaged_line_and_not_a_century_of_rows(tmp_path: Path) -> None:
+    for stamp, what in (
+        (STAMP + 41 * 86_400 * 10**9, "jumps 40 days ahead"),
+        (9 * 10**29, "not in ns, us or ms"),
+    ):
+        path = session(tmp_path / "a", snapshot(15), trade())
+        Path(path).write_text(Path(path).read_text() + f"{stamp} {trade()}\n")
+        error = refused(BinanceRaw(paths=(path,)))
+        assert what in error.what
+        assert error.where == f"{path}:3"
+
+
+@pytest.mark.parametrize(
+    "bad", [{"tick": 0.0}, {"lot": -1.0}, {"batch": 0}, {"tick": math.inf}, {"lot": 1e308}]
+)
 def test_bad_settings(bad: dict) -> None:
     with pytest.raises(ValueError, match=next(iter(bad))):
         BinanceRaw(**bad)

@@ -76,6 +76,12 @@ def test_an_empty_market(duration: str) -> None:
         {"levels": 19},
         {"levels": 5000},
         {"price": 5.0},
+        {"price": 1e308},
+        {"rate": 1e308},
+        {"volatility": 1e308},
+        {"lot": 1e300},
+        {"seed_offset": -1},
+        {"duration": "99999999999d"},
     ],
 )
 def test_bad_settings(bad: dict) -> None:

@@ -295,6 +295,9 @@ def test_sizes_are_rounded_down_as_written(size: float, lots: int) -> None:
         (lambda: Passive(threshold_bps=float("inf")), "threshold_bps"),
         (lambda: Confidence(min_probability=1.1), "min_probability"),
         (lambda: MaxPosition(size=-0.1), "size"),
+        (lambda: MarketPolicy(size=1e308), "size"),
+        (lambda: Passive(size=1e308), "size"),
+        (lambda: MaxPosition(size=1e308), "size"),
     ],
 )
 def test_impossible_settings(make: Any, field: str) -> None:

@@ -147,6 +147,8 @@ def test_other_parameters_other_names():
     [
         ({"windows": (0, 5)}, "windows"),
         ({"windows": (5, 5)}, "windows"),
+        ({"windows": (10**20,)}, "windows"),
+        ({"half_lives": (10, 10**20)}, "half_lives"),
         ({"half_lives": (60, 10)}, "half_lives"),
         ({"windows": (), "half_lives": (10,)}, "windows"),
     ],

@@ -149,7 +149,15 @@ def test_saved_without_pickle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"alpha": 0.0}, {"clip": -1.0}, {"max_missing": 1.5}, {"coverage": 1.0}, {"alpha": math.nan}]
+    "wrong",
+    [
+        {"alpha": 0.0},
+        {"clip": -1.0},
+        {"max_missing": 1.5},
+        {"coverage": 1.0},
+        {"alpha": math.nan},
+        {"alpha": 1e308},
+    ],
 )
 def test_bad_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):

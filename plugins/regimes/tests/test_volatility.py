@@ -132,7 +132,9 @@ def test_too_few_descriptors() -> None:
     assert "300 rows to warm up" in caught.value.hint
 
 
-@pytest.mark.parametrize("wrong", [{"window": 1}, {"low": 0.7}, {"high": 1.0}, {"hysteresis": 1.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"window": 1}, {"window": 10**20}, {"low": 0.7}, {"high": 1.0}, {"hysteresis": 1.0}]
+)
 def test_bad_settings_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Volatility(**wrong)  # type: ignore[arg-type]
