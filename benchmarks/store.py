@@ -1,4 +1,4 @@
-"""Claim: the store's promises (transactions, sealed builds, idempotent writes) cost little over a bare parquet file.
+"""Claim: the store's promises (transactions, sealed builds, idempotent writes) cost less than a factor of four.
 
 Ours: `Delta` writing 65k rows at a time as a build does, sealing, and `scan` into one array. Peers: pandas
 `to_parquet`/`read_parquet` with pyarrow at its defaults (snappy, dictionaries), and set as ours is (LZ4, none).

@@ -331,7 +331,8 @@ class Lake:
         try:
             yield
         except (DeltaError, OSError, pa.ArrowException, KeyError) as error:
-            detail = " ".join(str(error).split()) or type(error).__name__  # theirs run over many lines
+            theirs = str(error).partition("\n   0: ")[0]  # delta-rs appends a backtrace of its own
+            detail = " ".join(theirs.split()) or type(error).__name__
             if "No space left" in detail or "File too large" in detail:
                 hint = "The disk is full: free some space."
             elif "ermission denied" in detail or "Read-only" in detail:
