@@ -48,7 +48,7 @@ def _check_fits(manifest: Mapping[str, Any], run: Run, instrument: Instrument) -
         raise _misfit(
             f"the models were trained on {manifest['symbol']}, the source is of {instrument.symbol}"
         )
-    for slot in ("clock", "regime"):
+    for slot in ("clock", "regime", "label", "model"):
         theirs, ours = run.catalog.build(slot, manifest[slot]), run.component(slot)
         if theirs != ours:
             raise _misfit(f"the models were trained with {slot} {theirs}, this is {ours}")

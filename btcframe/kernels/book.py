@@ -12,7 +12,7 @@ import numpy as np
 from btcframe.kernels import kernel
 from btcframe.types import EventFlag, Kind, StateArray
 
-CAPACITY = 4096
+CAPACITY = 16_384
 """Levels a side can hold; when it is full the deepest one is dropped and counted."""
 
 NO_KEY = -(1 << 62)
