@@ -218,6 +218,8 @@ def test_bad_requests(home: Path, catalog: Catalog, session: tuple[Run, Any], tm
         ("features", {"book": {"plugin": "book", "wall_levels": [20, 5]}}, "with features.book"),
         ("clock", {"plugin": "time", "every": "100ms"}, "with clock TimeClock"),  # the same column names
         ("regime", {"plugin": "volatility", "window": 60, "low": 0.2}, "with regime Volatility"),
+        ("label", {"plugin": "forward_return", "horizons": ["2s", "5s"]}, "with label ForwardReturn"),
+        ("model", {"plugin": "zero"}, "with model Ridge"),
         ("source", {"plugin": "renamed"}, "trained on BTC/USDT:USDT, the source is of ETH/USDT:USDT"),
     ],
 )
