@@ -10,6 +10,7 @@ from typing import Any
 from btcframe.audit import fingerprint, first_difference, load_tables
 from btcframe.errors import ConfigError, DataError, ReplayError
 from btcframe.recorded import recorded_feed
+from btcframe.report.trading import counted
 from btcframe.run import Run, load_manifest
 from btcframe.session import SESSION, TABLES, of_log, open_trader
 from btcframe.session_log import SessionLog
@@ -44,7 +45,8 @@ def main(run: Run) -> ReplayResult:
     result = replay(run, Path(run.config["session"]))
     run.manifest.setdefault("results", {})["replay"] = vars(result)
     run.say(
-        f"The same {result.intents:,} intents, {result.orders:,} order states and {result.fills:,} fills."
+        f"The same {counted(result.intents, 'intent')}, {counted(result.orders, 'order state')} and "
+        f"{counted(result.fills, 'fill')}, bit for bit."
     )
     return result
 

@@ -6,6 +6,7 @@ a strategy without any edge shows a profit over a short stretch about every othe
 
 from __future__ import annotations
 
+from btcframe.report.trading import counted
 from btcframe.types import NS
 
 MIN_DAYS = 30
@@ -35,7 +36,7 @@ def conclusion(market_ns: int, span_ns: int, trades: int, net: float) -> str:
     if span_ns < MIN_DAYS * 86_400 * NS or trades < MIN_TRADES:
         return (
             f"{span_text(market_ns)} of one market, {span_text(span_ns)} of them traded out of sample in "
-            f"{trades:,} round trips, prove nothing about profit: below {MIN_DAYS} days or {MIN_TRADES} round "
+            f"{counted(trades, 'round trip')}, prove nothing about profit: below {MIN_DAYS} days or {MIN_TRADES} round "
             "trips the figures above are noise."
         )
     if net <= 0:

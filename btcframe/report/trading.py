@@ -92,6 +92,11 @@ def round_trips(fills: StateArray, unit: float) -> list[float]:
     return results
 
 
+def counted(n: int, what: str) -> str:
+    """A number of things in words: 1 fill, 2 fills."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
 def describe_trading(metrics: TradingMetrics, instrument: Instrument, cash: float) -> str:
     """The session in a few lines, for the terminal."""
     m = metrics
@@ -101,7 +106,8 @@ def describe_trading(metrics: TradingMetrics, instrument: Instrument, cash: floa
     hit = f", {m.hit_rate:.0%} of them paid" if m.trades else ""
     lines = [
         f"Net {m.net:+,.2f} ({m.net / cash:+.3%}) = gross {m.gross:+,.2f} less fees {m.fees:,.2f} (quote currency).",
-        f"{m.orders:,} orders, {m.denied:,} denied, {m.fills:,} fills; {m.trades:,} round trips{hit}.",
+        f"{counted(m.orders, 'order')}, {m.denied:,} denied, {counted(m.fills, 'fill')}; "
+        f"{counted(m.trades, 'round trip')}{hit}.",
         f"Turnover {m.turnover:.2f}× the cash, position held {m.exposure:.0%} of the time, "
         f"deepest drawdown {m.max_drawdown:,.2f}.",
     ]

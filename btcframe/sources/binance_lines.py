@@ -95,8 +95,8 @@ def market_of(frame: Frame) -> Market:
     return Market.auto
 
 
-def no_snapshot(seen: int) -> DataError:
-    """The error for a session whose book never becomes valid."""
+def no_snapshot(seen: int, where: str = "") -> DataError:
+    """The error for a session whose book never becomes valid; `seen` snapshots stood in the files `where`."""
     what = (
         "no depth snapshot of the session fits its diffs: the book never becomes valid"
         if seen
@@ -104,6 +104,7 @@ def no_snapshot(seen: int) -> DataError:
     )
     return DataError(
         what,
+        where=where,
         hint="A recording needs the reply of GET /depth (lastUpdateId, bids, asks) among its lines, asked for "
         "after the depth stream was opened.",
         next="Add the file that holds it, or use another session.",

@@ -72,7 +72,7 @@ class BinanceRaw:
                 next="btcframe run source=binance_raw 'source.paths=[FILE,FILE]'",
             )
         _check_order(self.paths)
-        _check_snapshot(LineFiles(self.paths, parse_line))
+        _check_snapshot(LineFiles(self.paths, parse_line), self.paths)
         files = LineFiles(self.paths, parse_line)
         return self._feed(iter(files), files.where)
 
@@ -156,8 +156,8 @@ def _check_order(paths: tuple[str, ...]) -> None:
         begins.append((first, path))
 
 
-def _check_snapshot(files: Iterable[list[Frame]]) -> None:
+def _check_snapshot(files: Iterable[list[Frame]], paths: Iterable[str]) -> None:
     for frames in files:
         if any(frame.stream == SNAPSHOT for frame in frames):
             return
-    raise no_snapshot(0)
+    raise no_snapshot(0, ", ".join(paths))
