@@ -1,6 +1,6 @@
 """The verbs as Hydra applications: schemas in, resolved config out, errors in our own words.
 
-*Architecture Invariant*: Hydra and OmegaConf end here (and in `hydra_hints`). Jobs get plain dictionaries.
+*Architecture Invariant*: Hydra and OmegaConf end here (and in `hydra_overrides` and `hydra_errors`). Jobs get plain dictionaries.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from btcframe import completion, hydra_hints
+from btcframe import completion
 from btcframe.config import Root
 from btcframe.errors import ConfigError
+from btcframe.hydra_errors import explain
+from btcframe.hydra_overrides import check_overrides
 from btcframe.plugins import Catalog, Component, discover
 from btcframe.schema import REQUIRED, RESERVED, Field
 from btcframe.slots import SLOTS
@@ -40,7 +42,7 @@ def main(verb: str, arguments: list[str]) -> None:
     catalog = discover()
     completion.remember(catalog)
     register(catalog)
-    hydra_hints.check_overrides(catalog, verb, arguments)
+    check_overrides(catalog, verb, arguments)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hand exceptions to us instead of printing Hydra's digest of them
     sys.argv = [f"btcframe {verb}", *arguments]
     logging.raiseExceptions = "hydra.verbose=true" in arguments  # a log that nobody reads is no error
@@ -60,7 +62,7 @@ def main(verb: str, arguments: list[str]) -> None:
         if failed:
             raise failed[0]
     except Exception as error:
-        explained = hydra_hints.explain(error, catalog, verb, arguments)
+        explained = explain(error, catalog, verb, arguments)
         if explained is None or explained is error:
             raise
         raise explained from (error if "hydra.verbose=true" in arguments else None)

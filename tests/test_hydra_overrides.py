@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from btcframe.errors import BtcframeError, ConfigError
-from btcframe.hydra_hints import check_overrides
+from btcframe.hydra_overrides import check_overrides
 from btcframe.plugins import Catalog, discover
 
 
