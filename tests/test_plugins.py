@@ -151,14 +151,14 @@ def test_observers_are_told_and_cannot_stop_a_run(caplog: pytest.LogCaptureFixtu
 def test_a_plugin_that_cannot_be_imported_is_recorded_and_named(
     distribution: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site = distribution("acme-broken", "import no_such_library_at_all\n")
+    site = distribution("acme-unloadable", "import no_such_library_at_all\n")
     monkeypatch.syspath_prepend(str(site))
     catalog = discover()
-    failure = next(f for f in catalog.failures if f.distribution == "acme-broken")
+    failure = next(f for f in catalog.failures if f.distribution == "acme-unloadable")
     assert "ModuleNotFoundError" in failure.what
-    with pytest.raises(PluginError, match="acme-broken"):
+    with pytest.raises(PluginError, match="acme-unloadable"):
         catalog.get("model", "theirs")
-    assert "acme_broken" not in sys.modules
+    assert "acme_unloadable" not in sys.modules
 
 
 def test_the_catalog_is_frozen() -> None:
