@@ -104,7 +104,8 @@ def test_stopped_anywhere(
 
 
 SIZES = [
-    pytest.param(n, marks=() if n == 300 else pytest.mark.drill) for n in (4, 60, 150, 300, 400, 600, 900, 4000)
+    pytest.param(n, marks=() if n == 300 else pytest.mark.drill)
+    for n in (4, 60, 150, 300, 400, 600, 900, 4000)
 ]
 
 
