@@ -54,15 +54,35 @@ Exit codes: 0 done · 1 a bug of ours · 2 configuration · 3 plugin · 4 data �
 
 def main() -> int:
     """Entry point of the `btcframe` command; returns the exit code."""
-    arguments = sys.argv[1:]
+    try:
+        return _spoken(sys.argv[1:])
+    finally:
+        _flush()
+
+
+def _flush() -> None:
+    """Write out what is buffered while it can still be said where it went: at exit it would be an error."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _let_go()
+
+
+def _let_go() -> None:
+    """The reader has gone away, as `| head` does: nobody wants the rest."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _spoken(arguments: list[str]) -> int:
+    """Run a command and put into words whatever stops it."""
     verbose = "hydra.verbose=true" in arguments
     try:
         return dispatch(arguments)
     except KeyboardInterrupt:
         _complain("Interrupted. Nothing half-written counts as whole; the same command starts again.")
         return 130
-    except BrokenPipeError:  # `btcframe plugins | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        _let_go()
         return 0
     except Exception as error:  # noqa: BLE001 - the last place an error can be put into words
         return _explain(error, verbose)

@@ -128,10 +128,11 @@ def test_help_for_every_command(btcframe: Run) -> None:
     assert "btcframe train --cfg job" in done.stdout
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 @pytest.mark.parametrize(
     "arguments", [["plugins"], ["train", "--info"], ["train", "--hydra-help"], ["build", *SMALL]]
 )
-def test_a_reader_that_goes_away_is_no_error(tmp_path: Path, arguments: list[str]) -> None:
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path, arguments: list[str], unbuffered: str) -> None:
     """``| head -1``: a pipe whose other end is closed at once."""
     read, write = os.pipe()
     os.close(read)
@@ -139,7 +140,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path, arguments: list[str
         done = subprocess.run(
             [sys.executable, "-m", "btcframe", *arguments],
             stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False,
-            env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")},
+            env=os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONUNBUFFERED": unbuffered},
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert not done.stderr
