@@ -45,8 +45,9 @@ for k in (inner, o.outer, o.through_module, o.alone, o.early):
 
 def run(folder: Path, add: int, scale: int) -> tuple[list[int], dict[str, tuple[int, int]]]:
     (folder / "inner_module.py").write_text(INNER.format(add=add, scale=scale))
+    # -B: Python's own cache looks at size and whole seconds, and would serve the module of a moment ago
     done = subprocess.run(
-        [sys.executable, "-c", MAIN], cwd=folder, capture_output=True, text=True, check=True
+        [sys.executable, "-B", "-c", MAIN], cwd=folder, capture_output=True, text=True, check=True
     )
     first, *rest = done.stdout.splitlines()
     return [int(v) for v in first.split()], {
