@@ -15,48 +15,18 @@ from btcframe.audit import fingerprint, load_tables, save_tables
 from btcframe.errors import ConfigError, DataError, ModelError, ReplayError
 from btcframe.jobs import backtest, replay, train
 from btcframe.plugins import Catalog, discover
-from btcframe.run import Quiet, Run
+from btcframe.run import Run
 from btcframe.session import SESSION, TABLES
 from btcframe.session_log import SessionLog, SessionWriter
 from btcframe.sources.random_walk import RandomWalk
 from btcframe.training import TrainResult
 
+from .small import make_run
+
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
     return discover()
-
-
-class Said(Quiet):
-    """Remembers what was said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, renderable: Any) -> None:
-        self.lines.append(str(renderable))
-
-
-def make_run(folder: Path, catalog: Catalog, name: str, **changes: Any) -> Run:
-    config = {
-        "verb": "backtest", "seed": 7, "trained": "", "session": "", "home": str(folder / "home"),
-        "build": {"batch": 500},
-        "validation": {"folds": 3, "embargo": "10s", "min_train": 200, "expanding": True},
-        "backtest": {"cash": 50_000.0, "flatten": False},
-        "source": {"plugin": "random_walk", "duration": "20m"},
-        "clock": {"plugin": "time"},
-        "store": {"plugin": "delta", "path": str(folder / "lake")},
-        "features": {"book": {"plugin": "book"}},
-        "regime": {"plugin": "volatility", "window": 60},
-        "label": {"plugin": "forward_return", "horizons": ["5s", "15s"]},
-        "model": {"plugin": "ridge"},
-        "policy": {"plugin": "market", "fee_bps": 0.0, "size": 0.1},
-        "risk": {"max": {"plugin": "max_position", "size": 0.15}},
-        "venue": {"plugin": "sim"},
-    }  # fmt: skip
-    directory = folder / name
-    directory.mkdir()
-    return Run(directory, config | changes, catalog, Said())
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,12 @@ from btcframe.artefacts import load_model
 from btcframe.errors import ConfigError, DataError, ModelError
 from btcframe.jobs import build, train
 from btcframe.plugins import Catalog, discover
-from btcframe.run import Quiet, Run
+from btcframe.run import Run
 from btcframe.tables import read_training
 from btcframe.training import saved_folds
 from btcframe.types import NS, PREDICTION
+
+from . import small
 
 
 @pytest.fixture(scope="module")
@@ -23,32 +25,12 @@ def catalog() -> Catalog:
     return discover()
 
 
-class Said(Quiet):
-    """Remembers what was said."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, renderable: Any) -> None:
-        self.lines.append(str(renderable))
-
-
 def make_run(folder: Path, catalog: Catalog, name: str = "run", **changes: Any) -> Run:
-    config = {
-        "verb": "train", "seed": 7,
-        "build": {"batch": 500},
-        "validation": {"folds": 3, "embargo": "10s", "min_train": 200, "expanding": True},
-        "source": {"plugin": "random_walk", "duration": "30m"},
-        "clock": {"plugin": "time"},
-        "store": {"plugin": "delta", "path": str(folder / "lake")},
-        "features": {"book": {"plugin": "book"}, "returns": {"plugin": "returns"}},
-        "regime": {"plugin": "volatility", "window": 60},
-        "label": {"plugin": "forward_return", "horizons": ["5s", "15s"]},
-        "model": {"plugin": "ridge"},
-    }  # fmt: skip
-    directory = folder / name
-    directory.mkdir()
-    return Run(directory, config | changes, catalog, Said())
+    longer = {"plugin": "random_walk", "duration": "30m"}
+    both = {"book": {"plugin": "book"}, "returns": {"plugin": "returns"}}
+    return small.make_run(
+        folder, catalog, name, **({"verb": "train", "source": longer, "features": both} | changes)
+    )
 
 
 def test_build_is_made_once_and_train_reads_it(tmp_path: Path, catalog: Catalog) -> None:
