@@ -1,9 +1,8 @@
-"""The trader: the same decisions however the market arrives, everything accounted for, nothing silent."""
+"""The trader: the same decisions however the market arrives, everything accounted for, and a clean end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,160 +10,24 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from btcframe.api import Account, Action, Column, Intent, Market, Position, Reports, Veto, Wakes
-from btcframe.artefacts import FittedModel
-from btcframe.audit import fingerprint, first_difference
-from btcframe.clocks.time import TimeClock
-from btcframe.errors import ModelError, PluginError
-from btcframe.pipeline import Pipeline
-from btcframe.session_log import SessionLog, SessionWriter
-from btcframe.sources.random_walk import RandomWalk
-from btcframe.trader import Promotion, Trader
-from btcframe.types import FILL, NS, ORDER, EventArray, OrderState, TimeInForce
-from btcframe.venues.sim import Sim
-
-HORIZONS = (NS, 5 * NS)
-CASH = 100_000.0
-
-
-@dataclass(frozen=True)
-class Book:
-    """Two columns of the last row."""
-
-    def columns(self) -> tuple[Column, ...]:
-        return (Column("imbalance"), Column("mid"))
-
-    def state(self, instrument: Any) -> Any:
-        return np.zeros(1, [("rows", "i8")])
-
-    def update(self, rows: Any, state: Any, out: Any) -> None:
-        bid, ask = rows["bid_sz"][:, 0], rows["ask_sz"][:, 0]
-        out[:, 0] = (bid - ask) / (bid + ask)
-        out[:, 1] = rows["mid"]
-
-
-@dataclass(frozen=True)
-class Flat:
-    """A regime with one descriptor."""
-
-    def columns(self) -> tuple[Column, ...]:
-        return (Column("regime_rows"),)
-
-    def state(self, instrument: Any) -> Any:
-        return np.zeros(1, [("rows", "i8")])
-
-    def update(self, rows: Any, state: Any, out: Any) -> None:
-        out[:, 0] = state["rows"][0] + np.arange(len(rows))
-        state["rows"] += len(rows)
-
-    def fit(self, descriptors: Any, *, seed: int) -> Any: ...
-
-    def load(self, directory: Path) -> Any: ...
-
-
-class Counter:
-    """A labeler that counts the rows it has seen: its memory is fresh with every scorer."""
-
-    labels = ("a", "b")
-
-    def state(self) -> Any:
-        return np.zeros(1, [("rows", "i8")])
-
-    def update(self, descriptors: Any, state: Any, out: Any) -> None:
-        for i in range(len(descriptors)):
-            state["rows"] += 1
-            out[i] = (1 / state["rows"][0], 1 - 1 / state["rows"][0])
-
-    def save(self, directory: Path) -> None: ...
-
-
-class Linear:
-    """Predicts `scale` times the imbalance."""
-
-    def __init__(self, scale: float, columns: tuple[str, ...] = ("imbalance", "mid")) -> None:
-        self.columns, self.horizons_ns, self.scale = columns, HORIZONS, scale
-
-    def predict(self, x: Any, regime: Any, out: Any) -> None:
-        for h, horizon in enumerate(HORIZONS):
-            out["horizon_ns"][:, h] = horizon
-            out["mean"][:, h] = self.scale * x[:, 0] * (h + 1)
-            for name in ("p_up", "low", "high"):
-                out[name][:, h] = np.nan
-
-    def save(self, directory: Path) -> None: ...
-
-
-def model(
-    scale: float = 10.0, index: int = 0, columns: tuple[str, ...] = ("imbalance", "mid")
-) -> FittedModel:
-    return FittedModel(Counter(), Linear(scale, columns), ("regime_rows",), index)
-
-
-@dataclass(frozen=True)
-class Script:
-    """A policy that calls a function."""
-
-    function: Callable[[Market, Position], Sequence[Intent]]
-    wakes: Wakes = field(default_factory=Wakes)
-
-    def decide(self, market: Market, position: Position) -> Sequence[Intent]:
-        return self.function(market, position)
-
-
-def chase(market: Market, position: Position) -> Sequence[Intent]:
-    """Everything a policy can do: takes, rests, amends, cancels, closes."""
-    now, out = market.prediction[-1], []
-    side = int(np.sign(now["mean"])) if now["mean"] == now["mean"] else 0
-    for order in position.working:
-        if order.state == OrderState.PENDING_CANCEL:
-            continue
-        best = int((market.bid_ticks if order.side > 0 else market.ask_ticks)[0])
-        if order.side != side or market.now_ns - order.ns > 2 * NS:
-            out.append(Intent(Action.CANCEL, order_id=order.order_id))
-        elif order.ticks != best:
-            out.append(Intent(Action.AMEND, lots=order.lots + 1, ticks=best, order_id=order.order_id))
-    if side and not position.working and abs(position.lots + side) < 40:
-        best = int((market.bid_ticks if side > 0 else market.ask_ticks)[0])
-        out.append(Intent(Action.SUBMIT, side, 5, best, TimeInForce.POST_ONLY, reason="join"))
-        if abs(now["mean"]) > 12:
-            out.append(Intent(Action.SUBMIT, side, 3, 0, TimeInForce.IOC, reason="take"))
-        if position.lots * side < 0:
-            out.append(Intent(Action.SUBMIT, side, 100, 0, TimeInForce.IOC, True, reason="close"))
-    return out
-
-
-def walk(duration: str = "40s", rate: float = 40.0) -> EventArray:
-    feed = RandomWalk(duration=duration, rate=rate, volatility=1.0).open(seed=3)
-    return np.concatenate([batch.events for batch in feed])
-
-
-EVENTS = walk()
-INSTRUMENT = RandomWalk().open(seed=3).instrument
-START = int(EVENTS["local_ts"][0])
-SCHEDULE = (
-    Promotion(START + 5 * NS, model(10.0, 0), "models/fold-0"),
-    Promotion(START + 20 * NS, model(-15.0, 1), "models/fold-1"),
-    Promotion(START + 33 * NS, None),
+from small_trader import (
+    CASH,
+    CHASE,
+    EVENTS,
+    HORIZONS,
+    SCHEDULE,
+    START,
+    Script,
+    first_intents,
+    play,
+    trader,
 )
 
-
-def trader(policy: Any, rules: Any = (), venue: Sim | None = None, **settings: Any) -> Trader:
-    pipeline = Pipeline(INSTRUMENT, TimeClock("100ms"), {"book": Book()}, Flat(), wakes=policy.wakes)
-    gateway = (venue or Sim(latency="30ms", report_latency="20ms")).open(INSTRUMENT, seed=0)
-    options = {"cash": CASH, "schedule": SCHEDULE, "horizons_ns": HORIZONS} | settings
-    return Trader(pipeline, gateway, policy, dict(rules), **options)
-
-
-def play(subject: Trader, cuts: Sequence[int] = (), *, finish: bool = True) -> Trader:
-    for part in np.split(EVENTS, sorted(cuts)):
-        subject.consume(part)
-    if finish:
-        subject.finish()
-    return subject
-
-
-CHASE = Script(chase, Wakes(best=True, timer_ns=NS // 3))
+from btcframe.api import Action, Intent, Market, Position, Reports, Wakes
+from btcframe.audit import fingerprint, first_difference
+from btcframe.errors import PluginError
+from btcframe.session_log import SessionLog, SessionWriter
+from btcframe.types import FILL, NS, ORDER, EventArray, OrderState, TimeInForce
 
 
 @pytest.fixture(scope="module")
@@ -291,155 +154,6 @@ def test_reports_wake_the_trader_when_they_are_known() -> None:
     (sent,), fill = subject.audit.intents.records["ns"], subject.audit.fills.records[0]
     assert fill["ns"] == sent + 50_000_000
     assert fill["ns"] in woken
-
-
-# ------------------------------------------------------------------------------------------ denials and rules
-
-
-def first_intents(*intents: Intent) -> Script:
-    """A policy that asks for these on its first decision, and for nothing after."""
-
-    def decide(market: Market, position: Position) -> Sequence[Intent]:
-        return () if position.lots or market.now_ns > START + 2 * NS else intents
-
-    return Script(decide)
-
-
-@pytest.mark.parametrize(
-    ("intent", "code"),
-    [
-        (Intent(Action.SUBMIT, 1, 0, 0, TimeInForce.IOC), b"no_size"),
-        (Intent(Action.SUBMIT, 1, -3, 0, TimeInForce.IOC), b"no_size"),
-        (Intent(Action.SUBMIT, 1, float("nan"), 0, TimeInForce.IOC), b"not_whole"),  # type: ignore[arg-type]
-        (Intent(Action.SUBMIT, 1, 1, 200_000.5), b"not_whole"),  # type: ignore[arg-type]
-        (Intent(Action.SUBMIT, 1, 10**30, 200_000), b"not_whole"),
-        (Intent(Action.SUBMIT, 0, 1, 200_000), b"no_side"),
-        (Intent(Action.SUBMIT, 300, 1, 200_000), b"no_side"),
-        (Intent(Action.SUBMIT, 1, 1, 0, TimeInForce.GTC), b"no_price"),
-        (Intent(Action.SUBMIT, 1, 1, 0, TimeInForce.POST_ONLY), b"no_price"),
-        (Intent(Action.SUBMIT, 1, 1, -5, TimeInForce.IOC), b"no_price"),
-        (Intent(Action.CANCEL, order_id=7), b"not_working"),
-        (Intent(Action.AMEND, lots=1, ticks=5, order_id=7), b"not_working"),
-    ],
-)
-def test_intents_that_make_no_sense_are_denied_with_a_reason(intent: Intent, code: bytes) -> None:
-    subject = play(trader(first_intents(intent)))
-    intents, orders = subject.audit.intents.records, subject.audit.orders.records
-    assert set(intents["veto"]) == {code}
-    assert (intents["sent_lots"] == 0).all()
-    assert len(orders) == (len(intents) if intent.action == Action.SUBMIT else 0)
-    assert (orders["state"] == OrderState.DENIED).all()
-    assert len(subject.audit.fills.records) == 0
-
-
-def test_an_order_being_canceled_is_not_changed_again() -> None:
-    def decide(market: Market, position: Position) -> Sequence[Intent]:
-        if not position.working:
-            return (Intent(Action.SUBMIT, 1, 1, int(market.bid_ticks[0]) - 50),)
-        order_id = position.working[0].order_id
-        return (Intent(Action.CANCEL, order_id=order_id), Intent(Action.AMEND, 1, 2, 5, order_id=order_id))
-
-    intents = play(trader(Script(decide))).audit.intents.records
-    assert set(intents["veto"][intents["action"] == Action.AMEND]) == {b"canceling"}
-
-
-def test_orders_below_the_minimum_are_denied_unless_they_reduce() -> None:
-    small = first_intents(Intent(Action.SUBMIT, 1, 1, 0, TimeInForce.IOC))
-    subject = trader(small)
-    subject.ledger.instrument = subject._pipeline.instrument = INSTRUMENT._replace(min_notional=25.0)
-    assert set(play(subject).audit.intents.records["veto"]) == {b"min_notional"}  # 0.001 at 20,000
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A rule that calls a function."""
-
-    function: Callable[[Intent, Account, Market], Intent | Veto]
-
-    def check(self, intent: Intent, account: Account, market: Market) -> Intent | Veto:
-        return self.function(intent, account, market)
-
-
-def test_rules_are_asked_in_order_and_the_first_veto_counts() -> None:
-    asked: list[str] = []
-
-    def halve(intent: Intent, account: Account, market: Market) -> Intent:
-        asked.append("halve")
-        return intent._replace(lots=intent.lots // 2)
-
-    def few(intent: Intent, account: Account, market: Market) -> Intent | Veto:
-        asked.append("few")
-        return intent if intent.lots <= 4 else Veto("few", f"{intent.lots} lots")
-
-    policy = first_intents(
-        Intent(Action.SUBMIT, 1, 8, 0, TimeInForce.IOC), Intent(Action.SUBMIT, 1, 10, 0, TimeInForce.IOC),
-        Intent(Action.SUBMIT, 1, 1, 0, TimeInForce.IOC),
-    )  # fmt: skip
-    subject = play(trader(policy, {"halve": Rule(halve), "few": Rule(few)}))
-    three = subject.audit.intents.records[:3]
-    assert three["lots"].tolist() == [8, 10, 1]
-    assert three["sent_lots"].tolist() == [4, 0, 0]
-    assert three["veto"].tolist() == [b"", b"few", b"halve"]
-    assert asked[:5] == ["halve", "few", "halve", "few", "halve"]
-
-
-def test_a_rule_sees_what_earlier_intents_put_on_the_way() -> None:
-    seen: list[int] = []
-
-    def count(intent: Intent, account: Account, market: Market) -> Intent:
-        seen.append(sum(order.lots for order in account.position.working))
-        return intent
-
-    order = Intent(Action.SUBMIT, 1, 2, 0, TimeInForce.IOC)
-    play(trader(first_intents(order, order, order), {"count": Rule(count)}))
-    assert seen[:3] == [0, 2, 4]
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda intent: intent._replace(lots=intent.lots + 1),
-        lambda intent: intent._replace(side=-intent.side),
-        lambda intent: intent._replace(ticks=1),
-    ],
-)
-def test_a_rule_may_only_make_orders_smaller(answer: Any) -> None:
-    rule = Rule(lambda intent, account, market: answer(intent))
-    policy = first_intents(Intent(Action.SUBMIT, 1, 8, 0, TimeInForce.IOC))
-    with pytest.raises(PluginError, match="risk rule cheat made"):
-        play(trader(policy, {"cheat": rule}))
-
-
-def test_plugins_that_raise_are_named() -> None:
-    def broken(*_: Any) -> Any:
-        raise ZeroDivisionError("division by zero")
-
-    with pytest.raises(PluginError, match="policy Script raised ZeroDivisionError: division by zero"):
-        play(trader(Script(broken)))
-    policy = first_intents(Intent(Action.SUBMIT, 1, 8, 0, TimeInForce.IOC))
-    with pytest.raises(PluginError, match="risk rule broken raised ZeroDivisionError"):
-        play(trader(policy, {"broken": Rule(broken)}))
-
-
-def test_a_model_of_other_columns_is_refused() -> None:
-    schedule = [Promotion(START, model(columns=("imbalance", "spread")))]
-    with pytest.raises(ModelError, match="spread"):
-        play(trader(CHASE, schedule=schedule))
-
-
-def test_promotion_from_outside_takes_effect_at_the_next_row() -> None:
-    subject = trader(CHASE, schedule=())
-    half = len(EVENTS) // 2
-    subject.consume(EVENTS[:half])
-    last_row = int(subject.audit.equity.records["row_ns"][-1])
-    subject.promote(model(index=4), "models/new")
-    subject.consume(EVENTS[half:])
-    predictions = subject.audit.predictions.records
-    assert set(predictions["model"]) == {4}
-    assert predictions["row_ns"][0] == last_row + NS // 10
-
-
-# --------------------------------------------------------------------------------------------------- the end
 
 
 def test_the_end_cancels_what_works_and_values_what_is_held() -> None:

@@ -1,0 +1,149 @@
+"""What the trader refuses: intents without sense, vetoes, plugins that raise, models that do not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from small_trader import CHASE, EVENTS, INSTRUMENT, START, Script, first_intents, model, play, trader
+
+from btcframe.api import Account, Action, Intent, Market, Position, Veto
+from btcframe.errors import ModelError, PluginError
+from btcframe.trader import Promotion
+from btcframe.types import NS, OrderState, TimeInForce
+
+
+@pytest.mark.parametrize(
+    ("intent", "code"),
+    [
+        (Intent(Action.SUBMIT, 1, 0, 0, TimeInForce.IOC), b"no_size"),
+        (Intent(Action.SUBMIT, 1, -3, 0, TimeInForce.IOC), b"no_size"),
+        (Intent(Action.SUBMIT, 1, float("nan"), 0, TimeInForce.IOC), b"not_whole"),  # type: ignore[arg-type]
+        (Intent(Action.SUBMIT, 1, 1, 200_000.5), b"not_whole"),  # type: ignore[arg-type]
+        (Intent(Action.SUBMIT, 1, 10**30, 200_000), b"not_whole"),
+        (Intent(Action.SUBMIT, 0, 1, 200_000), b"no_side"),
+        (Intent(Action.SUBMIT, 300, 1, 200_000), b"no_side"),
+        (Intent(Action.SUBMIT, 1, 1, 0, TimeInForce.GTC), b"no_price"),
+        (Intent(Action.SUBMIT, 1, 1, 0, TimeInForce.POST_ONLY), b"no_price"),
+        (Intent(Action.SUBMIT, 1, 1, -5, TimeInForce.IOC), b"no_price"),
+        (Intent(Action.CANCEL, order_id=7), b"not_working"),
+        (Intent(Action.AMEND, lots=1, ticks=5, order_id=7), b"not_working"),
+    ],
+)
+def test_intents_that_make_no_sense_are_denied_with_a_reason(intent: Intent, code: bytes) -> None:
+    subject = play(trader(first_intents(intent)))
+    intents, orders = subject.audit.intents.records, subject.audit.orders.records
+    assert set(intents["veto"]) == {code}
+    assert (intents["sent_lots"] == 0).all()
+    assert len(orders) == (len(intents) if intent.action == Action.SUBMIT else 0)
+    assert (orders["state"] == OrderState.DENIED).all()
+    assert len(subject.audit.fills.records) == 0
+
+
+def test_an_order_being_canceled_is_not_changed_again() -> None:
+    def decide(market: Market, position: Position) -> Sequence[Intent]:
+        if not position.working:
+            return (Intent(Action.SUBMIT, 1, 1, int(market.bid_ticks[0]) - 50),)
+        order_id = position.working[0].order_id
+        return (Intent(Action.CANCEL, order_id=order_id), Intent(Action.AMEND, 1, 2, 5, order_id=order_id))
+
+    intents = play(trader(Script(decide))).audit.intents.records
+    assert set(intents["veto"][intents["action"] == Action.AMEND]) == {b"canceling"}
+
+
+def test_orders_below_the_minimum_are_denied_unless_they_reduce() -> None:
+    small = first_intents(Intent(Action.SUBMIT, 1, 1, 0, TimeInForce.IOC))
+    subject = trader(small)
+    subject.ledger.instrument = subject._pipeline.instrument = INSTRUMENT._replace(min_notional=25.0)
+    assert set(play(subject).audit.intents.records["veto"]) == {b"min_notional"}  # 0.001 at 20,000
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule that calls a function."""
+
+    function: Callable[[Intent, Account, Market], Intent | Veto]
+
+    def check(self, intent: Intent, account: Account, market: Market) -> Intent | Veto:
+        return self.function(intent, account, market)
+
+
+def test_rules_are_asked_in_order_and_the_first_veto_counts() -> None:
+    asked: list[str] = []
+
+    def halve(intent: Intent, account: Account, market: Market) -> Intent:
+        asked.append("halve")
+        return intent._replace(lots=intent.lots // 2)
+
+    def few(intent: Intent, account: Account, market: Market) -> Intent | Veto:
+        asked.append("few")
+        return intent if intent.lots <= 4 else Veto("few", f"{intent.lots} lots")
+
+    policy = first_intents(
+        Intent(Action.SUBMIT, 1, 8, 0, TimeInForce.IOC), Intent(Action.SUBMIT, 1, 10, 0, TimeInForce.IOC),
+        Intent(Action.SUBMIT, 1, 1, 0, TimeInForce.IOC),
+    )  # fmt: skip
+    subject = play(trader(policy, {"halve": Rule(halve), "few": Rule(few)}))
+    three = subject.audit.intents.records[:3]
+    assert three["lots"].tolist() == [8, 10, 1]
+    assert three["sent_lots"].tolist() == [4, 0, 0]
+    assert three["veto"].tolist() == [b"", b"few", b"halve"]
+    assert asked[:5] == ["halve", "few", "halve", "few", "halve"]
+
+
+def test_a_rule_sees_what_earlier_intents_put_on_the_way() -> None:
+    seen: list[int] = []
+
+    def count(intent: Intent, account: Account, market: Market) -> Intent:
+        seen.append(sum(order.lots for order in account.position.working))
+        return intent
+
+    order = Intent(Action.SUBMIT, 1, 2, 0, TimeInForce.IOC)
+    play(trader(first_intents(order, order, order), {"count": Rule(count)}))
+    assert seen[:3] == [0, 2, 4]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda intent: intent._replace(lots=intent.lots + 1),
+        lambda intent: intent._replace(side=-intent.side),
+        lambda intent: intent._replace(ticks=1),
+    ],
+)
+def test_a_rule_may_only_make_orders_smaller(answer: Any) -> None:
+    rule = Rule(lambda intent, account, market: answer(intent))
+    policy = first_intents(Intent(Action.SUBMIT, 1, 8, 0, TimeInForce.IOC))
+    with pytest.raises(PluginError, match="risk rule cheat made"):
+        play(trader(policy, {"cheat": rule}))
+
+
+def test_plugins_that_raise_are_named() -> None:
+    def broken(*_: Any) -> Any:
+        raise ZeroDivisionError("division by zero")
+
+    with pytest.raises(PluginError, match="policy Script raised ZeroDivisionError: division by zero"):
+        play(trader(Script(broken)))
+    policy = first_intents(Intent(Action.SUBMIT, 1, 8, 0, TimeInForce.IOC))
+    with pytest.raises(PluginError, match="risk rule broken raised ZeroDivisionError"):
+        play(trader(policy, {"broken": Rule(broken)}))
+
+
+def test_a_model_of_other_columns_is_refused() -> None:
+    schedule = [Promotion(START, model(columns=("imbalance", "spread")))]
+    with pytest.raises(ModelError, match="spread"):
+        play(trader(CHASE, schedule=schedule))
+
+
+def test_promotion_from_outside_takes_effect_at_the_next_row() -> None:
+    subject = trader(CHASE, schedule=())
+    half = len(EVENTS) // 2
+    subject.consume(EVENTS[:half])
+    last_row = int(subject.audit.equity.records["row_ns"][-1])
+    subject.promote(model(index=4), "models/new")
+    subject.consume(EVENTS[half:])
+    predictions = subject.audit.predictions.records
+    assert set(predictions["model"]) == {4}
+    assert predictions["row_ns"][0] == last_row + NS // 10
