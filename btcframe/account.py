@@ -6,11 +6,9 @@ rounding: cash and equity are computed from it when asked for.
 
 from __future__ import annotations
 
-import numpy as np
-
 from btcframe.api import Account, Position, Working
 from btcframe.errors import ConfigError
-from btcframe.types import Instrument, StateArray
+from btcframe.types import Instrument
 
 
 class Ledger:
@@ -91,8 +89,3 @@ class Ledger:
         position = Position(self.position_lots, self.average_price, working)
         equity = self.equity(mid)
         return Account(position, self.cash, equity, max(self.peak_equity, equity), self.fees)
-
-
-def net_lots(fills: StateArray) -> int:
-    """Signed lots a table of fills adds up to."""
-    return int(np.sum(fills["lots"] * fills["side"]))
