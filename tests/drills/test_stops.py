@@ -25,6 +25,7 @@ from btcframe.hookspecs import hookimpl
 
 KIND, _, NTH = os.environ.get("BOMB", "never:0").partition(":")
 SIGNAL = getattr(signal, os.environ.get("BOMB_SIGNAL", "SIGINT"))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # as at a terminal: a job in the background ignores it
 seen = {"events": 0}
 
 @hookimpl
