@@ -9,6 +9,7 @@ from btcframe.hookspecs import hookimpl
 from btcframe.labels.forward_return import ForwardReturn
 from btcframe.sources.binance_raw import BinanceRaw
 from btcframe.sources.random_walk import RandomWalk
+from btcframe.sources.synthetic import Synthetic
 from btcframe.stores.delta import Delta
 from btcframe.venues.sim import Sim
 
@@ -17,7 +18,7 @@ from btcframe.venues.sim import Sim
 def btcframe_components() -> Mapping[str, Mapping[str, type]]:
     """Components of the core by slot and name."""
     return {
-        "source": {"binance_raw": BinanceRaw, "random_walk": RandomWalk},
+        "source": {"binance_raw": BinanceRaw, "random_walk": RandomWalk, "synthetic": Synthetic},
         "clock": {"time": TimeClock},
         "label": {"forward_return": ForwardReturn},
         "store": {"delta": Delta},

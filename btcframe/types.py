@@ -122,6 +122,18 @@ ACCUMULATORS = (
 CUT = np.dtype([("index", "i8"), ("row_ns", "i8")])
 """A row boundary: the row labelled `row_ns` closes before the event at `index` is consumed."""
 
+TRUTH = np.dtype(
+    [
+        ("row_ns", "i8"),  # ns, local: what was true when everything received until then had happened
+        ("regime", "i8"),  # index of the market's state
+        ("latent", "f8"),  # the hidden signal, standard deviations
+        ("pressure", "f8"),  # bps by which the fair price is above the mid: the mid will catch up
+        ("settling", "f8"),  # 1/s, how fast it does
+    ],
+    align=True,
+)
+"""What a synthetic market hides, for judging only: no pipeline, feature or model is ever given it."""
+
 PREDICTION = np.dtype(
     [
         ("row_ns", "i8"),  # row the prediction was made on

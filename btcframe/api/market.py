@@ -15,11 +15,13 @@ class Batch(NamedTuple):
 
     `frames` are the raw messages the events were decoded from, for the session log; empty for a source that makes
     its events itself (its config and seed are then the record). `rows` is for sources without a book (klines).
+    `truth` is what a synthetic market hides: a table beside the training table, to judge by, never an input.
     """
 
     events: EventArray = np.empty(0, EVENT)
     frames: Sequence[Frame] = ()
     rows: RowArray | None = None
+    truth: StateArray | None = None
 
 
 @runtime_checkable
@@ -39,7 +41,8 @@ class Source(Protocol):
     """Market events, recorded or live.
 
     A source whose batches carry frames also has ``decode(frames: Iterable[list[Frame]]) -> Feed``, the same
-    decoding without the files or sockets: a session log replays through it.
+    decoding without the files or sockets: a session log replays through it. One whose batches carry truth also has
+    ``oracle(truth: TRUTH[n], horizons_ns) -> float64[n, h]``, the expected return in bps given the hidden state.
     """
 
     def open(self, *, seed: int) -> Feed:

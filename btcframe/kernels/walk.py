@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from btcframe.kernels import kernel
+from btcframe.kernels.random import normal, uniform
 from btcframe.types import EventFlag, Kind
 
 WALK = np.dtype(
@@ -31,26 +32,9 @@ _END, _SNAPSHOT = int(EventFlag.END), int(EventFlag.SNAPSHOT)
 
 
 @kernel
-def _uniform(s):
-    """The next of splitmix64 (Steele, Lea & Flood 2014) as a float in (0, 1)."""
-    s.random += np.uint64(0x9E3779B97F4A7C15)
-    z = s.random
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z = z ^ (z >> np.uint64(31))
-    return (np.float64(z >> np.uint64(11)) + 0.5) / 9007199254740992.0
-
-
-@kernel
-def _normal(s):
-    """Box-Muller."""
-    return np.sqrt(-2.0 * np.log(_uniform(s))) * np.cos(2.0 * np.pi * _uniform(s))
-
-
-@kernel
 def _size(s):
     """Lots of a level or a trade: mostly small, never 0."""
-    return 1 + int(-500.0 * np.log(_uniform(s)))
+    return 1 + int(-500.0 * np.log(uniform(s)))
 
 
 @kernel
@@ -85,24 +69,24 @@ def walk(state, events):
             n = _put(s, events, n, _DEPTH, -1, s.bid + 1 + k, _size(s), _SNAPSHOT)
         events[n - 1].flags |= _END
     while events.shape[0] - n >= room:
-        wait = 1 + int(-s.gap * np.log(_uniform(s)))
+        wait = 1 + int(-s.gap * np.log(uniform(s)))
         if s.now + wait > s.end:
             s.now = s.end
             break
         s.now += wait
         s.update_id += 1
-        s.latent = abs(s.latent + s.sigma * np.sqrt(wait) * _normal(s) - s.floor) + s.floor
+        s.latent = abs(s.latent + s.sigma * np.sqrt(wait) * normal(s) - s.floor) + s.floor
         shift = int(np.floor(s.latent)) - s.bid
         if shift != 0:
             n = _shift(s, events, n, min(max(shift, -s.levels), s.levels))
             continue
-        side = 1 if _uniform(s) < 0.5 else -1
+        side = 1 if uniform(s) < 0.5 else -1
         best = s.bid + 1 if side > 0 else s.bid
-        if _uniform(s) < 0.3:  # a trade takes from the best level, which is then filled up again
+        if uniform(s) < 0.3:  # a trade takes from the best level, which is then filled up again
             n = _put(s, events, n, _TRADE, side, best, _size(s), _END)
             n = _put(s, events, n, _DEPTH, -side, best, _size(s), _END)
         else:
-            depth = int(s.levels * _uniform(s) * _uniform(s))
+            depth = int(s.levels * uniform(s) * uniform(s))
             n = _put(s, events, n, _DEPTH, -side, best + side * depth, _size(s), _END)
     return n
 
