@@ -41,7 +41,7 @@ from btcframe.kernels.synthetic_book import (
     retreat,
     snapshot,
 )
-from btcframe.types import NS
+from btcframe.types import NS, Ints
 
 STEP = NS // 10
 """ns of exchange time between two looks at regime, season and signal."""
@@ -84,7 +84,7 @@ MARKET = np.dtype(
         ("season", "f8"),  # amplitude of the day's cycle
         ("activity", "f8"),  # multiplier of the rate now: regime and season
         ("latent", "f8"),  # x, standard normal over time
-        ("alpha", "f8"),  # bps
+        ("alpha", "f8"),  # bps that x = 1 holds in store
         ("memory", "f8"),  # ρ, of a step
     ],
     align=True,
@@ -288,7 +288,12 @@ def _move(s, keys, lots, events, n, by):
 # -------------------------------------------------------------------------------------------------- market
 
 
-def room(levels):
+def new_sides(levels: int) -> tuple[Ints, Ints]:
+    """Keys and lots of a book not yet begun."""
+    return np.zeros((2, levels + SPARE), np.int64), np.zeros((2, levels + SPARE), np.int64)
+
+
+def room(levels: int) -> int:
     """Events that one order can make at most: the spread closes, it trades, the price moves through the whole book."""
     return FRAGMENTS + 16 * (levels + SPARE)
 
@@ -322,7 +327,7 @@ def simulate(state, keys, lots, best_bid, events, truth, needed):
     Parameters
     ----------
     state : MARKET[1]
-    keys, lots : int64[2, levels + SPARE]   the book
+    keys, lots : int64[2, k]                the book, see `new_sides`
     best_bid : int                          ticks, where it begins
     events : EVENT[n]                       filled from 0 on with whole messages
     truth : TRUTH[m]                        filled from 0 on

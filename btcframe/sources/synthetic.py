@@ -31,8 +31,9 @@ class Synthetic:
 
     Orders excite each other (Hawkes), react to the queues at the best prices and lean with what the price is going to
     do; volatility switches between regimes and follows the time of day. A latent signal, an Ornstein-Uhlenbeck
-    process of standard deviation 1, holds `alpha` bps times its value in store for the price. What is hidden (signal,
-    regime, pressure) comes as a table `truth` beside the events and is never an input of anything.
+    process x of standard deviation 1, holds a move of alpha·volatility·√memory·x bps in store for the price: with
+    alpha=1 it moves the price over its memory about as much as chance does, far more than any real signal. What is
+    hidden (signal, regime, pressure) comes as a table `truth` beside the events and is never an input of anything.
 
     With `null` the mid is a martingale and the book tells nothing of its future. `alpha=0` alone is not that: orders
     still lean with the next move, as in real books.
@@ -41,7 +42,7 @@ class Synthetic:
     ----------
     duration : str           length of the market; at 1 s rows one row a second
     null : bool              nothing can be predicted
-    alpha : float            bps, standard deviation of the move that the signal holds in store
+    alpha : float            strength of the signal; 0 is none
     memory : str             the signal's: it falls to 1/e of itself in this time
     lean : float             how strongly orders lean with the next move: log of the factor on their rates
     signal_lean : float      the same for one standard deviation of the signal
@@ -71,15 +72,15 @@ class Synthetic:
 
     duration: str = "194974s"
     null: bool = False
-    alpha: float = 2.0
-    memory: str = "20s"
+    alpha: float = 1.0
+    memory: str = "60s"
     lean: float = 1.5
     signal_lean: float = 0.25
     rate: float = 16.0
     excitation: float = 0.6
     relaxation: str = "150ms"
-    volatility: float = 0.6
-    jump: float = 0.5
+    volatility: float = 1.2
+    jump: float = 1.0
     wide: float = 0.01
     regimes: tuple[float, ...] = (0.6, 1.0, 1.8)
     dwell: str = "15m"
@@ -116,7 +117,7 @@ class Synthetic:
         ):
             if not (getattr(self, name) > 0 and math.isfinite(getattr(self, name))):
                 raise ValueError(f"{name}: {getattr(self, name)} is not a positive number")
-        _check_range("alpha", self.alpha, 0, 1000, "bps")
+        _check_range("alpha", self.alpha, 0, 100)
         _check_range("lean", self.lean, 0, 10)
         _check_range("signal_lean", self.signal_lean, 0, 10)
         _check_range("wide", self.wide, 0, 1)
@@ -173,6 +174,11 @@ class Synthetic:
         """Begin the market."""
         return SyntheticFeed(self, seed)
 
+    @property
+    def stored_bps(self) -> float:
+        """Standard deviation of the move that the signal holds in store, bps."""
+        return self.alpha * self.volatility * math.sqrt(duration_ns(self.memory) / NS)
+
     def fingerprint(self) -> str:
         """Empty: config and seed say it all."""
         return ""
@@ -183,7 +189,7 @@ class Synthetic:
         The pressure p is worked off at the rate κ (settling). The signal x drives it, at a rate that falls with
         a = 1/memory, so what it adds is worked off later:
 
-        E[r(h)] = p·(1 − e^(−κh)) + alpha·x·(1 − e^(−ah) − a·(e^(−ah) − e^(−κh))/(κ − a)); 0 in the null market.
+        E[r(h)] = p·(1 − e^(−κh)) + stored·x·(1 − e^(−ah) − a·(e^(−ah) − e^(−κh))/(κ − a)); 0 in the null market.
 
         Parameters
         ----------
@@ -203,8 +209,8 @@ class Synthetic:
         for h, horizon in enumerate(horizons_ns):
             seconds = horizon / NS
             settled, faded = np.exp(-rate * seconds), math.exp(-fall * seconds)
-            stored = 1 - faded - fall * (faded - settled) / apart
-            out[:, h] = truth["pressure"] * (1 - settled) + self.alpha * truth["latent"] * stored
+            share = 1 - faded - fall * (faded - settled) / apart
+            out[:, h] = truth["pressure"] * (1 - settled) + self.stored_bps * truth["latent"] * share
         return out
 
 
@@ -212,12 +218,11 @@ class SyntheticFeed:
     """An open market: batches of at most 65,536 events with their truth, flat memory however long it is."""
 
     def __init__(self, source: Synthetic, seed: int) -> None:
-        from btcframe.kernels.synthetic import MARKET, SPARE, STEP, room  # brings numba: only when opened
+        from btcframe.kernels.synthetic import MARKET, STEP, new_sides, room  # brings numba: only when opened
 
         self.instrument = Instrument("BTC/USDT:USDT", Decimal(repr(source.tick)), Decimal(repr(source.lot)))
         self._state = np.zeros(1, MARKET)
-        self._keys = np.zeros((2, source.levels + SPARE), np.int64)
-        self._lots = np.zeros((2, source.levels + SPARE), np.int64)
+        self._keys, self._lots = new_sides(source.levels)
         self._best_bid = int(source.price / source.tick)
         self._room = room(source.levels)
         state = self._state[0]
@@ -243,6 +248,7 @@ class SyntheticFeed:
             state[name] = getattr(source, name)
         for name in ("best_size", "deep_size", "trade_size"):
             state[name] = getattr(source, name) / source.lot
+        state["alpha"] = source.stored_bps
         state["rate"] = source.rate / NS
         state["decay"] = 1 / duration_ns(source.relaxation)
         state["floor"] = _LEAST_TICKS_A_LEVEL * source.levels * source.gap // 10

@@ -15,7 +15,7 @@ from btcframe.sources.synthetic import START_NS, Synthetic, SyntheticFeed
 from btcframe.types import CUT, NS, ROW, EventArray, EventFlag, Kind, RowArray, RowFlag, StateArray
 
 NULL = Synthetic(duration="6h", null=True)
-SIGNAL = Synthetic(duration="6h", alpha=3.0)
+SIGNAL = Synthetic(duration="6h")
 
 
 def read(source: Synthetic, seed: int = 1) -> tuple[EventArray, StateArray]:
