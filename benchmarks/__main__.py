@@ -13,7 +13,7 @@ import numpy
 
 from benchmarks.frame import console
 
-NAMES = ("rows", "binance", "features", "serving", "trading", "store", "main")
+NAMES = ("synthetic", "rows", "binance", "features", "serving", "trading", "store", "main", "calibration")
 
 
 def machine() -> str:

@@ -46,7 +46,7 @@ from btcframe.types import NS, Ints
 STEP = NS // 10
 """ns of exchange time between two looks at regime, season and signal."""
 
-METAORDERS = 16
+METAORDERS = 4
 MOST_REGIMES = 8
 DAY = 86_400 * NS
 
@@ -95,14 +95,12 @@ MARKET = np.dtype(
 _SHARES = (0.21, 0.21, 0.21, 0.21, 0.08, 0.08)
 _SELF = 0.5  # share of an order's children of its own type; the others are spread evenly
 _OTHER = 0.1
-_META = 0.5  # share of market orders that belong to a metaorder
+_META = 0.8  # share of market orders that belong to a metaorder
 _META_TAIL = 1.5  # exponent of the metaorders' lengths: sign autocorrelation falls like lag^-0.5
-_JUMPS, _JUMP_SIZE = (
-    0.002,
-    8.0,
-)  # share of the price's steps that are jumps, and their size in standard deviations
+# share of the price's steps that are jumps, and their size in standard deviations
+_JUMPS, _JUMP_SIZE = 0.002, 8.0
 _JUMP_NORM = 1.0 / math.sqrt(1.0 + _JUMPS * (_JUMP_SIZE**2 - 1.0))
-_SMALLEST = 0.4  # a threshold is (0.4 + 0.6·Exp(1)) of its mean
+_SMALLEST = 0.2  # a threshold is (0.2 + 0.8·Exp(1)) of its mean
 _THRESHOLD_SQUARE = _SMALLEST**2 + 2 * _SMALLEST * (1 - _SMALLEST) + 2 * (1 - _SMALLEST) ** 2
 _LEAST_PART = 0.3  # of the pressure that a step of a move works off
 _REST = 0.3  # of the threshold: with less pressure left than that a move is over
@@ -127,7 +125,7 @@ def _new_threshold(s, keys):
 
 @kernel
 def _set_activity(s):
-    """Activity goes with the volatility of the regime: both carry half of the price's variance."""
+    """Activity goes with volatility: each order's share of the variance, and the number of orders, carry half of it."""
     day = 2.0 * np.pi * ((s.step - _PEAK) % DAY) / DAY
     s.activity = s.volatility[s.regime] * (1.0 + s.season * np.cos(day))
 
@@ -151,7 +149,7 @@ def _settling(s, keys):
     The odd part of a diffusion that starts again at 0 whenever it reaches ±threshold decays like its first odd
     eigenfunction: at the rate π²σ²/(2·threshold²).
     """
-    variance = NS * s.rate * s.activity * s.volatility[s.regime] * (s.sigma * _ticks_per_bps(s, keys)) ** 2
+    variance = NS * s.rate * s.activity**2 * (s.sigma * _ticks_per_bps(s, keys)) ** 2
     return 0.5 * np.pi**2 * variance / s.threshold**2
 
 
@@ -179,10 +177,10 @@ def _tell(s, keys, truth, m, local):
 
 
 @kernel
-def _intensities(s, lots, lean, out):
+def _intensities(s, lots, out):
     """Rates by type now, 1/ns; returns their sum."""
     typical = 3.0 * s.best_size
-    bid, ask = lots[BID, 0] / typical, lots[ASK, 0] / typical
+    bid, ask, lean = lots[BID, 0] / typical, lots[ASK, 0] / typical, s.tilt
     # full queues draw fewer orders and more cancels; thin ones are hurried for
     out[0] = lean * 2.0 / (1.0 + bid)
     out[1] = 2.0 / (lean * (1.0 + ask))
@@ -200,11 +198,11 @@ def _intensities(s, lots, lean, out):
 
 @kernel
 def _lean(s):
-    """Factor on buying and on support of the bid, its inverse on selling: the only thing that tells of the future."""
-    if s.null == 1:
-        return 1.0
-    told = s.lean * s.pressure / s.threshold + s.signal_lean * s.latent
-    return np.exp(min(max(told, -_MOST_LEAN), _MOST_LEAN))
+    """Factor on buying and on what stands at the bid, its inverse on the other side: all that tells of the future."""
+    s.tilt = 1.0
+    if s.null == 0:
+        told = s.lean * s.pressure / s.threshold + s.signal_lean * s.latent
+        s.tilt = np.exp(min(max(told, -_MOST_LEAN), _MOST_LEAN))
 
 
 @kernel
@@ -216,25 +214,25 @@ def _excite(s, kind):
 
 
 @kernel
-def _taken_side(s, kind, lean):
+def _taken_side(s, kind):
     """The side a market order takes from: its own draw's, or that of a metaorder."""
     if uniform(s) > _META:
         return ASK if kind == 4 else BID
     k = int(uniform(s) * METAORDERS)
     if s.left[k] <= 0:
         s.left[k] = int(min(uniform(s) ** (-1.0 / _META_TAIL), 1e4))
-        s.sign[k] = ASK if uniform(s) < lean / (lean + 1.0 / lean) else BID
+        s.sign[k] = ASK if uniform(s) < s.tilt / (s.tilt + 1.0 / s.tilt) else BID
     s.left[k] -= 1
     return s.sign[k]
 
 
 @kernel
-def _order(s, keys, lots, events, n, kind, lean):
+def _order(s, keys, lots, events, n, kind):
     if kind < 2:
         return limit_order(s, keys, lots, events, n, BID if kind == 0 else ASK)
     if kind < 4:
         return cancel(s, keys, lots, events, n, BID if kind == 2 else ASK)
-    return market_order(s, keys, lots, events, n, _taken_side(s, kind, lean))
+    return market_order(s, keys, lots, events, n, _taken_side(s, kind))
 
 
 # --------------------------------------------------------------------------------------------------- price
@@ -243,7 +241,7 @@ def _order(s, keys, lots, events, n, kind, lean):
 @kernel
 def _price(s, keys, lots, events, n):
     """The price's share in an order: pressure, and a move where it is due."""
-    sigma = s.sigma * np.sqrt(s.volatility[s.regime]) * _ticks_per_bps(s, keys)
+    sigma = s.sigma * np.sqrt(s.activity) * _ticks_per_bps(s, keys)
     if s.null == 1:
         mean = max(1.0, s.jump * _ticks_per_bps(s, keys))
         if uniform(s) < sigma * sigma / (mean * mean * _THRESHOLD_SQUARE):
@@ -310,6 +308,7 @@ LEAST_TRUTH_EVERY = STEP
 
 @kernel
 def _begin(s, keys, lots, events, n, best_bid):
+    s.tilt = 1.0
     n = snapshot(s, keys, lots, events, n, best_bid)
     s.regime = int(uniform(s) * s.regimes)
     s.latent = normal(s)
@@ -342,8 +341,8 @@ def simulate(state, keys, lots, best_bid, events, truth, needed):
     rates = np.empty(6)
     if s.phase == 0:
         n = _begin(s, keys, lots, events, n, best_bid)
-    lean = _lean(s)
-    total = _intensities(s, lots, lean, rates)
+    _lean(s)
+    total = _intensities(s, lots, rates)
     while s.phase == 1 and events.shape[0] - n >= needed and truth.shape[0] - m >= TRUTH_ROOM:
         wait = 1 + int(exponential(s) / total) if total > 0.0 else STEP
         if s.now + wait >= s.step:  # the drawing of waits has no memory: begin again at the step
@@ -359,8 +358,8 @@ def simulate(state, keys, lots, best_bid, events, truth, needed):
             _take_step(s, keys)
             for k in range(6):
                 s.excited[k] *= fade
-            lean = _lean(s)
-            total = _intensities(s, lots, lean, rates)
+            _lean(s)
+            total = _intensities(s, lots, rates)
             continue
         s.now += wait
         fade = np.exp(-s.decay * wait)
@@ -377,9 +376,9 @@ def simulate(state, keys, lots, best_bid, events, truth, needed):
             m = _tell(s, keys, truth, m, s.local)
             if s.behind[BID] + s.behind[ASK] > 0 and uniform(s) < _CATCH_UP:
                 n = catch_up(s, keys, lots, events, n)
-            n = _order(s, keys, lots, events, n, kind, lean)
+            n = _order(s, keys, lots, events, n, kind)
             n = _price(s, keys, lots, events, n)
             _excite(s, kind)
-            lean = _lean(s)
-        total = _intensities(s, lots, lean, rates)
+            _lean(s)
+        total = _intensities(s, lots, rates)
     return n, m

@@ -33,6 +33,10 @@ BOOK = [
     ("best_size", "f8"),  # lots an order at the best adds, mean
     ("deep_size", "f8"),  # lots, scale of an order elsewhere
     ("trade_size", "f8"),  # lots, scale of a market order
+    (
+        "tilt",
+        "f8",
+    ),  # factor on rates and sizes of the bid and of buyers, its inverse of the ask and of sellers
     ("fragments", "f8"),  # prints of a market order, scale
 ]
 """The fields of the market's state that this module reads and writes."""
@@ -46,7 +50,7 @@ _AT_BEST = 0.5  # share of limit orders and cancels at the best
 _SWEPT_BY_TRADES = 0.5  # share of the levels a move passes that see a trade; what is left of them is canceled
 # sizes and numbers of prints are Pareto-like: scale · (U^-tail − 1), cut at some number of scales
 _DEEP_TAIL, _DEEP_MOST = 0.65, 1000.0
-_PRINT_TAIL, _PRINT_MOST = 0.9, 250.0
+_PRINT_TAIL, _PRINT_MOST = 1.2, 3000.0
 _FRAGMENT_TAIL = 0.7
 
 
@@ -121,9 +125,15 @@ def _deep(s):
 
 
 @kernel
-def _best(s):
+def _factor(s, side):
+    """By how much more a side is willing than it would be if nobody knew anything."""
+    return s.tilt if side == BID else 1.0 / s.tilt
+
+
+@kernel
+def _best(s, side):
     """Lots of an order at the best price."""
-    return 1 + int(s.best_size * exponential(s))
+    return 1 + int(2.0 * s.best_size * _factor(s, side) * uniform(s))
 
 
 @kernel
@@ -187,7 +197,7 @@ def snapshot(s, keys, lots, events, n, best_bid):
     for side in range(2):
         keys[side, 0] = -best_bid if side == BID else best_bid + 1
         s.count[side] = 1
-        n = _set(s, keys, lots, events, n, side, 0, _best(s))
+        n = _set(s, keys, lots, events, n, side, 0, _best(s, side))
         n = _deepen(s, keys, lots, events, n, side)
     for k in range(first, n):
         events[k].flags |= _SNAPSHOT
@@ -202,7 +212,7 @@ def limit_order(s, keys, lots, events, n, side):
     """Add size to a level, or open one between two others."""
     s.update_id += 1
     if uniform(s) < _AT_BEST:
-        size = lots[side, 0] + _best(s)
+        size = lots[side, 0] + _best(s, side)
         return end_message(events, _set(s, keys, lots, events, n, side, 0, size))
     # nearer levels get more orders
     at = int(s.count[side] * uniform(s) * uniform(s))
@@ -236,8 +246,9 @@ def cancel(s, keys, lots, events, n, side):
 @kernel
 def _prints(s, events, n, taken, key, there):
     """Trade at one price, a print for each resting order met; one lot at least is left. Returns n and what is left."""
+    scale = s.trade_size * _factor(s, 1 - taken)
     for _ in range(min(FRAGMENTS, _heavy(s, s.fragments, _FRAGMENT_TAIL, FRAGMENTS))):
-        size = min(_heavy(s, s.trade_size, _PRINT_TAIL, _PRINT_MOST), there - 1)
+        size = min(_heavy(s, scale, _PRINT_TAIL, _PRINT_MOST), there - 1)
         if size < 1:
             break
         n = trade(s, events, n, taken, key, size)
@@ -250,7 +261,7 @@ def market_order(s, keys, lots, events, n, taken):
     """Trade against the best of the side `taken`; the last lot there is only taken by a move."""
     s.update_id += 1
     if lots[taken, 0] == 1:
-        return end_message(events, _set(s, keys, lots, events, n, taken, 0, 1 + _best(s)))
+        return end_message(events, _set(s, keys, lots, events, n, taken, 0, 1 + _best(s, taken)))
     n, left = _prints(s, events, n, taken, keys[taken, 0], lots[taken, 0])
     s.update_id += 1
     return end_message(events, _set(s, keys, lots, events, n, taken, 0, left))
@@ -267,7 +278,10 @@ def move(s, keys, lots, events, n, gives, ticks, follows):
     passed = 0
     while passed < s.count[gives] and keys[gives, passed] < best:
         if passed == 0:
-            n, _ = _prints(s, events, n, gives, keys[gives, 0], lots[gives, 0])
+            n, left = _prints(s, events, n, gives, keys[gives, 0], lots[gives, 0])
+            eaten = int(uniform(s) * left)
+            if eaten > 0:
+                n = trade(s, events, n, gives, keys[gives, 0], eaten)
         elif uniform(s) < _SWEPT_BY_TRADES:
             size = min(_heavy(s, s.trade_size, _PRINT_TAIL, _PRINT_MOST), lots[gives, passed])
             n = trade(s, events, n, gives, keys[gives, passed], size)
@@ -280,7 +294,7 @@ def move(s, keys, lots, events, n, gives, ticks, follows):
         keys[gives, k] = keys[gives, k + passed]
         lots[gives, k] = lots[gives, k + passed]
     s.count[gives] = kept
-    size = _best(s)
+    size = _best(s, gives)
     if kept > 0 and keys[gives, 0] == best:
         n = _set(s, keys, lots, events, n, gives, 0, lots[gives, 0] + size)
     else:
@@ -311,7 +325,7 @@ def _advance(s, keys, lots, events, n, side, ticks):
             s.count[side] -= 1
         _insert(s, keys, lots, side, 0, key, size)
         n = depth(s, events, n, side, key, size)
-    size = _best(s)
+    size = _best(s, side)
     _insert(s, keys, lots, side, 0, best, size)
     n = depth(s, events, n, side, best, size)
     return _trim(s, keys, events, n, side)
@@ -325,7 +339,7 @@ def retreat(s, keys, lots, events, n, side, ticks):
         n = depth(s, events, n, side, keys[side, 0], 0)
         _remove(s, keys, lots, side, 0)
     if s.count[side] == 0 or keys[side, 0] > best:
-        size = _best(s)
+        size = _best(s, side)
         _insert(s, keys, lots, side, 0, best, size)
         n = depth(s, events, n, side, best, size)
     s.behind[side] += ticks

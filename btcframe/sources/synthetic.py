@@ -54,7 +54,7 @@ class Synthetic:
     wide : float             share of moves that leave the spread wide for a moment
     regimes : tuple[float]   volatility of each regime, relative; activity goes with it
     dwell : str              mean stay in a regime
-    season : float           amplitude of the daily cycle of activity, 0 to below 1
+    season : float           amplitude of the daily cycle of activity and volatility, 0 to below 1
     levels : int             book levels per side, at least 20
     gap : float              ticks from level to level, mean
     best_size : float        base coin that an order adds at the best price, mean
@@ -77,25 +77,25 @@ class Synthetic:
     lean: float = 1.5
     signal_lean: float = 0.25
     rate: float = 16.0
-    excitation: float = 0.6
-    relaxation: str = "150ms"
+    excitation: float = 0.85
+    relaxation: str = "250ms"
     volatility: float = 1.2
-    jump: float = 1.0
+    jump: float = 1.2
     wide: float = 0.01
     regimes: tuple[float, ...] = (0.6, 1.0, 1.8)
-    dwell: str = "15m"
-    season: float = 0.4
+    dwell: str = "1h"
+    season: float = 0.25
     levels: int = 30
     gap: float = 4.0
     best_size: float = 2.0
     deep_size: float = 0.1
-    trade_size: float = 0.014
-    fragments: float = 2.0
+    trade_size: float = 0.003
+    fragments: float = 1.1
     price: float = 60_000.0
     tick: float = 0.1
     lot: float = 0.001
     latency: str = "5ms"
-    jitter: str = "2ms"
+    jitter: str = "6ms"
     truth_every: str = "1s"
     seed_offset: int = 0
 
@@ -179,6 +179,11 @@ class Synthetic:
         """Standard deviation of the move that the signal holds in store, bps."""
         return self.alpha * self.volatility * math.sqrt(duration_ns(self.memory) / NS)
 
+    @property
+    def span_ns(self) -> int:
+        """Length of the market, ns."""
+        return duration_ns(self.duration)
+
     def fingerprint(self) -> str:
         """Empty: config and seed say it all."""
         return ""
@@ -256,7 +261,8 @@ class SyntheticFeed:
         # so that the long-run mean is what was asked for: activity is the regime's multiplier, variance its square
         relative = np.array(source.regimes) / np.mean(source.regimes)
         state["volatility"][: len(relative)] = relative
-        state["sigma"] = source.volatility / math.sqrt(source.rate * np.mean(relative**2))
+        season = 1 + source.season**2 / 2
+        state["sigma"] = source.volatility / math.sqrt(source.rate * np.mean(relative**2) * season)
         state["leave"] = STEP / duration_ns(source.dwell)
         state["memory"] = math.exp(-STEP / duration_ns(source.memory))
 
