@@ -72,7 +72,9 @@ def fitted(market: Market) -> FittedModel:
     label = ForwardReturn()
     tables: list[Any] = []
     pipeline = market.pipeline()
-    layout, _ = build_table(_Once(market), pipeline, label, tables.append, 65536, lambda rows: None)
+    layout, _ = build_table(
+        _Once(market), pipeline, label, lambda _, rows: tables.append(rows), 65536, lambda rows: None
+    )
     training = _in_memory(layout, tables)
     rows = np.arange(len(training))
     return fit_fold(training, rows, Volatility(), Ridge(), WalkForward(2, NS, 1, True), index=0, seed=SEED)

@@ -2,20 +2,23 @@
 
 Everything is kept in order: predictions, intents with what became of them, order states, fills, and the account
 at every row. Two sessions are the same if the bytes of their intents, orders and fills are.
+
+The tables of a run stand in a directory, one .npy file each, and are written while the session lasts: memory does not
+grow with its length, a session that is killed loses its last moments only, and readers map the files.
 """
 
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from btcframe.atomic import replacing
+from btcframe.atomic import unwritable
 from btcframe.errors import DataError
+from btcframe.scratch import pieces
 from btcframe.types import FILL, ORDER, PREDICTION, StateArray
 
 INTENT = np.dtype(
@@ -54,51 +57,123 @@ COMPARED = ("intents", "orders", "fills")
 """The tables whose bytes decide whether two sessions are the same."""
 
 
-class Table:
-    """A record array that grows."""
+KEPT = 1 << 18
+"""Bytes that a table with a file keeps in memory at most, between two calls."""
 
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self._data: StateArray = np.zeros(256, dtype)
-        self._length = 0
+
+class Table:
+    """Records that become more.
+
+    Parameters
+    ----------
+    dtype : dtype            without padding: records are kept as bytes
+    path : Path, optional    the .npy file they stand in, which must not exist; None: all of them in memory
+
+    Raises
+    ------
+    StoreError
+        Here and whenever records are added: if the file cannot be written.
+    """
+
+    def __init__(self, dtype: np.dtype[Any], path: Path | None = None) -> None:
+        self._path = path
+        self._one: StateArray = np.zeros(1, dtype)
+        self._buffer = bytearray()  # what is not in the file
+        self._start = self._written = 0  # of the file: where records begin, and how many there are
+        if path is not None:
+            self._write(path, "xb")
 
     def append(self, record: tuple[Any, ...]) -> None:
         """Add one record, its fields in order."""
-        if self._length == len(self._data):
-            self._data = np.concatenate([self._data, np.zeros_like(self._data)])
-        self._data[self._length] = record
-        self._length += 1
+        self._one[0] = record
+        self.extend(self._one)
 
     def extend(self, records: StateArray) -> None:
         """Add several records."""
-        needed = self._length + len(records)
-        while needed > len(self._data):
-            self._data = np.concatenate([self._data, np.zeros_like(self._data)])
-        self._data[self._length : needed] = records
-        self._length = needed
+        self._buffer += records.tobytes()
+        if self._path is not None and len(self._buffer) >= KEPT:
+            self.flush()
 
     @property
     def records(self) -> StateArray:
-        """All records so far: a view, valid until the next one is added."""
-        return self._data[: self._length]
+        """All records so far."""
+        if self._path is None:
+            return np.frombuffer(bytes(self._buffer), self._one.dtype)
+        self.flush()
+        return _map(self._path)
+
+    def flush(self) -> None:
+        """Put everything into the file, if there is one."""
+        if self._path is not None and self._buffer:
+            self._write(self._path, "r+b")
+
+    def _write(self, path: Path, mode: str) -> None:
+        """The records, then the header: it never tells of more than is there."""
+        dtype = self._one.dtype
+        total = self._written + len(self._buffer) // dtype.itemsize
+        header = {
+            "descr": np.lib.format.dtype_to_descr(dtype),
+            "fortran_order": False,
+            "shape": (total,),
+        }
+        try:
+            with path.open(mode) as file:
+                if self._buffer:
+                    file.seek(self._start + self._written * dtype.itemsize)
+                    file.write(self._buffer)
+                    file.seek(0)
+                np.lib.format.write_array_header_1_0(file, header)  # leaves room for the length to grow
+                self._start = file.tell()
+        except OSError as error:
+            raise unwritable("a table of the session", path, error) from error
+        self._written = total
+        self._buffer.clear()
+
+
+def _map(path: Path) -> StateArray:
+    table: StateArray = np.load(path, mmap_mode="r", allow_pickle=False)
+    return table
 
 
 class Audit:
-    """The tables of one session, see TABLES."""
+    """The tables of one session, see TABLES.
 
-    def __init__(self) -> None:
-        self.intents = Table(INTENT)
-        self.orders = Table(ORDER)
-        self.fills = Table(FILL)
-        self.predictions = Table(PREDICTION)
-        self.equity = Table(EQUITY)
+    Parameters
+    ----------
+    directory : Path, optional    where they stand, made here; None: in memory
+
+    Raises
+    ------
+    StoreError
+        If it exists or cannot be written.
+    """
+
+    def __init__(self, directory: Path | None = None) -> None:
+        if directory is not None:
+            try:
+                directory.mkdir()
+            except OSError as error:
+                raise unwritable("the tables of the session", directory, error) from error
+        tables = {name: Table(dtype, directory and _file(directory, name)) for name, dtype in TABLES.items()}
+        self.intents, self.orders, self.fills = (tables[name] for name in ("intents", "orders", "fills"))
+        self.predictions, self.equity = tables["predictions"], tables["equity"]
 
     def tables(self) -> dict[str, StateArray]:
         """Every table by name."""
         return {name: getattr(self, name).records for name in TABLES}
 
+    def flush(self) -> None:
+        """Put everything into the files, if there are any."""
+        for name in TABLES:
+            getattr(self, name).flush()
+
     def fingerprint(self) -> str:
         """sha256 of the intents, orders and fills."""
         return fingerprint(self.tables())
+
+
+def _file(directory: Path, name: str) -> Path:
+    return directory / f"{name}.npy"
 
 
 def fingerprint(tables: Mapping[str, StateArray]) -> str:
@@ -108,7 +183,8 @@ def fingerprint(tables: Mapping[str, StateArray]) -> str:
         table = tables[name]
         digest.update(f"{name} {len(table)}\n".encode())
         for field in table.dtype.names or ():
-            digest.update(np.ascontiguousarray(table[field]).tobytes())
+            for part in pieces(len(table), table):
+                digest.update(table[field][part].tobytes())
     return digest.hexdigest()
 
 
@@ -121,11 +197,8 @@ def first_difference(recorded: Mapping[str, StateArray], replayed: Mapping[str, 
     for order, name in enumerate(COMPARED):
         a, b = recorded[name], replayed[name]
         both = min(len(a), len(b))
-        unequal = np.zeros(both, bool)
-        for field in a.dtype.names or ():
-            unequal |= _bits(a[field][:both]) != _bits(b[field][:both])
-        if unequal.any():
-            at = int(np.argmax(unequal))
+        at = _first_unequal(a[:both], b[:both])
+        if at < both:
             fields = [
                 f for f in a.dtype.names or () if (_bits(a[f][at : at + 1]) != _bits(b[f][at : at + 1])).any()
             ]
@@ -138,32 +211,37 @@ def first_difference(recorded: Mapping[str, StateArray], replayed: Mapping[str, 
     return min(found)[2] if found else ""
 
 
+def _first_unequal(a: StateArray, b: StateArray) -> int:
+    """Index of the first record that differs between tables of one length; the length where none does."""
+    for part in pieces(len(a), a, b):
+        unequal = np.zeros(part.stop - part.start, bool)
+        for field in a.dtype.names or ():
+            unequal |= _bits(a[field][part]) != _bits(b[field][part])
+        if unequal.any():
+            return int(part.start + np.argmax(unequal))
+    return len(a)
+
+
 def _bits(values: StateArray) -> StateArray:
     """Values as whole numbers of the same bits, so that NaN equals NaN and 0.0 is not -0.0."""
     return values.view(np.int64) if values.dtype.kind == "f" else values
 
 
-def save_tables(path: Path, tables: Mapping[str, StateArray]) -> None:
-    """Write the tables as one .npz: either whole or not there."""
-    named: dict[str, Any] = {name: tables[name] for name in TABLES}
-    with replacing(path, "the tables of the session") as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **named)
-
-
-def load_tables(path: Path) -> dict[str, StateArray]:
-    """Read what `save_tables` wrote.
+def load_tables(directory: Path) -> dict[str, StateArray]:
+    """The tables that a session left, mapped: reading takes no memory.
 
     Raises
     ------
     DataError
-        If the file is missing, damaged, or has other tables than this version writes.
+        If one is missing, damaged, or not as this version writes it.
     """
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            tables = {name: archive[name] for name in TABLES}
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"the tables of the session cannot be read: {error}", where=str(path)) from error
+    tables = {}
     for name, dtype in TABLES.items():
+        path = _file(directory, name)
+        try:
+            tables[name] = _map(path)
+        except (OSError, EOFError, ValueError) as error:
+            raise DataError(f"the tables of the session cannot be read: {error}", where=str(path)) from error
         if tables[name].dtype != dtype:
             raise DataError(f"table {name} was written by another version of btcframe", where=str(path))
     return tables

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
+from btcframe import truth
 from btcframe.api import Clock, Column, Feed, Label, Store
 from btcframe.config import digest, nodes
 from btcframe.errors import BtcframeError, ConfigError, DataError
@@ -17,6 +20,9 @@ from btcframe.types import NS, duration_name
 
 INPUTS = ("source", "clock", "features", "regime", "label")
 """The slots that decide what is in a training table."""
+
+Write = Callable[[str, Any], None]
+"""Takes the name of a table and a pyarrow.Table of its rows."""
 
 COMPILER = ("numpy", "numba", "llvmlite")
 """What turns a kernel into machine code: another version may round differently."""
@@ -97,46 +103,56 @@ def check_horizons(clock: Clock, label: Label) -> None:
 
 
 def build_table(
-    feed: Feed, pipeline: Pipeline, label: Label, write: Callable[[Any], None], batch: int,
-    advance: Callable[[float], None],
+    feed: Feed, pipeline: Pipeline, label: Label, write: Write, batch: int, advance: Callable[[float], None],
+    oracle: truth.Oracle | None = None,
 ) -> tuple[Layout, Summary]:  # fmt: skip
     """Stream a feed through the pipeline and hand batches of the training table to `write`.
+
+    What a synthetic market tells of its hidden state goes by the pipeline into the table `truth`.
 
     Parameters
     ----------
     feed : Feed
     pipeline : Pipeline    without wakes
     label : Label
-    write : callable       takes a pyarrow.Table
+    write : callable       takes the name of a table and a pyarrow.Table
     batch : int            rows a batch has at least
     advance : callable     told of every number of rows closed
+    oracle : callable, optional    of a source whose batches carry truth
 
     Raises
     ------
     DataError
         If there are no rows, fewer than a warm-up, or they do not reach the longest horizon.
+    PluginError
+        If the source's truth or its oracle breaks their rules.
     """
     layout = Layout.of([c.name for c in pipeline.columns], [c.name for c in pipeline.regime_columns], label)
-    assembler = Assembler(layout, feed.instrument.symbol, label, batch)
+    symbol = feed.instrument.symbol
+    assembler = Assembler(layout, symbol, label, batch)
+    hidden = truth.TruthWriter(oracle, label.horizons_ns, symbol, batch, partial(write, truth.TABLE))
     events = 0
-    for taken in _closed_rows(feed, pipeline):
+    for taken in _closed_rows(feed, pipeline, hidden):
         events += taken
         if len(pipeline.rows):
             table = assembler.add(pipeline.rows, pipeline.x, pipeline.descriptors)
             if table is not None:
-                write(table)
+                write(TABLE, table)
             advance(len(pipeline.rows))
     rest = assembler.finish()
     if rest is not None:
-        write(rest)
+        write(TABLE, rest)
+    hidden.finish()
     columns = (*pipeline.columns, *pipeline.regime_columns)
     _check_enough(assembler.summary, events, columns, label.max_horizon_ns)
     return layout, assembler.summary
 
 
-def _closed_rows(feed: Feed, pipeline: Pipeline) -> Iterator[int]:
+def _closed_rows(feed: Feed, pipeline: Pipeline, hidden: truth.TruthWriter) -> Iterator[int]:
     """Push everything; after each step the pipeline holds the rows it closed. Yields the events consumed."""
     for batch in feed:
+        if batch.truth is not None:
+            hidden.add(batch.truth)
         if batch.rows is not None:
             raise DataError(
                 "the source gives rows, and the pipeline needs events",
@@ -180,8 +196,7 @@ def _check_enough(summary: Summary, events: int, columns: Iterable[Column], hori
 
 
 def write_build(
-    store: Store, build: str, what: Mapping[str, Any], make: Callable[[Callable[[Any], None]], tuple[Layout, Summary]],
-    symbol: str,
+    store: Store, build: str, what: Mapping[str, Any], make: Callable[[Write], tuple[Layout, Summary]], symbol: str,
 ) -> Build:  # fmt: skip
     """Write and seal a build; whatever stops it half-way is cleaned up as well as can be.
 
@@ -190,18 +205,24 @@ def write_build(
     store : Store
     build : str
     what : mapping     its identity
-    make : callable    streams the table into the function it is given
+    make : callable    streams the tables into the function it is given
     symbol : str
     """
     store.discard(build)  # what an interrupted build may have left
+    rows: Counter[str] = Counter()
+
+    def write(table: str, batch: Any) -> None:
+        store.write(build, table, batch)
+        rows[table] += len(batch)
+
     try:
-        layout, summary = make(lambda table: store.write(build, TABLE, table))
+        layout, summary = make(write)
         manifest = {
             "identity": dict(what),
             "symbol": symbol,
             "layout": layout.as_manifest(),
             "summary": vars(summary),
-            "tables": {TABLE: summary.rows},
+            "tables": dict(rows),
         }
         store.seal(build, manifest)
     except BaseException:
@@ -222,6 +243,9 @@ def describe(build: Build) -> str:
     ]
     if s.flags:
         lines.append("  flags: " + ", ".join(f"{flag} {n:,}" for flag, n in sorted(s.flags.items())))
+    if truth.known(build.manifest):
+        told = build.manifest["tables"][truth.TABLE]
+        lines.append(f"  its truth in {told:,} rows of a table of its own, to judge by")
     thin = {name: n for name, n in s.valid.items() if n < 0.9 * s.rows}
     if thin:
         lines.append(

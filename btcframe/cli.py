@@ -17,15 +17,18 @@ VERBS = {
     "train": "purged walk-forward training and out-of-sample predictions",
     "backtest": "out-of-sample predictions against the simulated venue",
     "replay": "a recorded session again: the same intents, bit for bit",
+    "facts": "stylised facts of a market: spread, depth, tails, clustering, order flow",
 }
 NOUNS = {
     "plugins": "what is installed: slots, names, parameters, failures (list, check NAME; --json)",
     "features": "every feature column: unit, range, warm-up, formula, source (--json)",
+    "report": "the page of a finished run made again from its files: btcframe report DIR",
     "completion": 'tab completion: eval "$(btcframe completion bash)", or zsh',
 }
 SUBCOMMANDS = {
     "plugins": ("list", "check", "--json"),
     "features": ("--json",),
+    "report": (),
     "completion": ("bash", "zsh"),
 }
 
@@ -107,7 +110,7 @@ def dispatch(arguments: list[str]) -> int:
 
         hydra_main(word, _positional(word, rest))
     elif word in NOUNS and {"-h", "--help"} & set(rest):
-        print(f"btcframe {word}: {NOUNS[word]}\n  btcframe {word} [{'|'.join(SUBCOMMANDS[word])}]")
+        print(f"btcframe {word}: {NOUNS[word]}\n  btcframe {word} [{'|'.join(SUBCOMMANDS[word]) or 'DIR'}]")
     elif word in NOUNS:
         from btcframe import nouns
 

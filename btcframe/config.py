@@ -72,16 +72,18 @@ class Root:
 
     Parameters
     ----------
-    verb : str          the job: run, build, train, backtest, replay
+    verb : str          the job: run, build, train, backtest, replay, facts
     seed : int          the one seed; everything random is derived from it
     trained : str       backtest: directory of a finished `train` or `run` whose models to trade; "" trains first
     session : str       replay: directory of the run to replay
+    beside : list       facts: directories of earlier `facts` runs to put beside this one
     """
 
     verb: str = "???"
     seed: int = 7
     trained: str = ""
     session: str = ""
+    beside: list[str] = field(default_factory=list)
     build: Build = field(default_factory=Build)
     validation: Validation = field(default_factory=Validation)
     backtest: Backtest = field(default_factory=Backtest)

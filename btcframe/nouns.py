@@ -1,8 +1,9 @@
-"""`btcframe plugins`, `features` and `completion`: things to look at."""
+"""`btcframe plugins`, `features`, `report` and `completion`: things to look at."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -25,6 +26,8 @@ def main(noun: str, arguments: list[str]) -> int:
         return _completion(words)
     catalog = discover()
     completion.remember(catalog)
+    if noun == "report":
+        return report(catalog, words)
     if noun == "features":
         _no_more(noun, words)
         return features(catalog, as_json)
@@ -54,6 +57,20 @@ def _completion(words: list[str]) -> int:
             next='Add to ~/.bashrc: eval "$(btcframe completion bash)"',
         )
     print(completion.SCRIPTS[shell], end="")
+    return 0
+
+
+def report(catalog: Catalog, words: list[str]) -> int:
+    """Make the page of one finished run again."""
+    if len(words) != 1:
+        raise ConfigError(
+            "btcframe report needs the directory of one finished run", next="btcframe report runs/DIRECTORY"
+        )
+    from btcframe.report.summary import summary
+    from btcframe.reporting import report_again
+
+    done = report_again(Path(words[0]), catalog)
+    Unread(highlight=False).print(summary(done.findings, done.page), soft_wrap=True, markup=False)
     return 0
 
 

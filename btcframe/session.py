@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from btcframe.artefacts import Builder, load_model, read_manifest
+from btcframe.audit import Audit
 from btcframe.errors import ModelError
 from btcframe.pipeline import Pipeline
 from btcframe.run import Run
@@ -18,8 +19,8 @@ from btcframe.types import Instrument
 SESSION = "session.jsonl.zst"
 """The session log in a run's directory."""
 
-TABLES = "session.npz"
-"""What the session saw, decided and got: `audit.TABLES`."""
+TABLES = "tables"
+"""The directory of what the session saw, decided and got: `audit.TABLES`."""
 
 
 def of_folds(run: Run, folds: Sequence[Fold], instrument: Instrument) -> list[Promotion]:
@@ -87,10 +88,11 @@ def open_trader(
     instrument: Instrument,
     promotions: Sequence[Promotion],
     *,
+    tables: Path | None = None,
     log: Log | None = None,
     notify: Callable[..., Any] | None = None,
 ) -> Trader:
-    """The trader that a run's config describes, its venue open."""
+    """The trader that a run's config describes, its venue open; `tables` is the directory of its tables."""
     policy, label = run.component("policy"), run.component("label")
     features, regime = run.components("features"), run.component("regime")
     return Trader(
@@ -101,6 +103,7 @@ def open_trader(
         cash=float(run.config["backtest"]["cash"]),
         schedule=promotions,
         horizons_ns=label.horizons_ns,
+        audit=Audit(tables),
         log=log,
         notify=notify,
     )

@@ -92,18 +92,20 @@ class WalkForward:
                 where="validation.folds",
                 hint="Every fold needs at least one row to test on and one to train on.",
             )
-        # a label ends no earlier than its row, so every row counted here lies before row i
-        kept = np.searchsorted(np.sort(latest), row_ns - self.embargo_ns, side="left")
-        enough = np.flatnonzero(kept >= self.min_train)
-        first = max(n // (self.folds + 1), int(enough[0]) if len(enough) else n)
+        first = n
+        if n >= self.min_train:
+            # a label ends no earlier than its row, so every row that survives purging lies before the test window
+            last = np.partition(latest, self.min_train - 1)[self.min_train - 1] + self.embargo_ns
+            first = max(n // (self.folds + 1), int(np.searchsorted(row_ns, last, side="right")))
         if n - first < self.folds:
             reach = int((latest - row_ns).max())
+            kept = np.count_nonzero(latest < row_ns[-1] - self.embargo_ns)
             raise ModelError(
                 f"{n:,} rows are not enough: {self.min_train:,} to train on, purged of labels that reach "
                 f"{_seconds(reach)} ahead and {_seconds(self.embargo_ns)} of embargo, leave "
                 f"{n - first:,} for {self.folds} test windows",
                 where="validation",
-                hint=f"Lower validation.min_train (at most {int(kept[-1]):,} rows survive purging), "
+                hint=f"Lower validation.min_train (at most {kept:,} rows survive purging), "
                 "validation.embargo or label.horizons, or use more data.",
             )
         return first
@@ -113,7 +115,7 @@ def _check_order(row_ns: Ints, t_end: Ints) -> None:
     shape: tuple[int, ...] = t_end.shape
     if len(shape) != 2 or shape[0] != len(row_ns) or shape[1] == 0:
         raise DataError(f"t_end has shape {shape}, which does not go with {len(row_ns)} rows")
-    backwards = np.flatnonzero(np.diff(row_ns) <= 0)
+    backwards = np.flatnonzero(row_ns[1:] <= row_ns[:-1])
     if len(backwards):
         at = int(backwards[0]) + 1
         what = "is there twice" if row_ns[at] == row_ns[at - 1] else "goes back in time"
@@ -121,7 +123,7 @@ def _check_order(row_ns: Ints, t_end: Ints) -> None:
             f"row {at:,} (row_ns {row_ns[at]}) {what}; {len(backwards):,} rows are out of order",
             hint="Rows must be strictly ordered in time: build the table again from its source.",
         )
-    early = np.flatnonzero(t_end.min(axis=1) < row_ns)
+    early = np.flatnonzero((t_end < row_ns[:, None]).any(axis=1))
     if len(early):
         raise DataError(f"the label of row {int(early[0]):,} ends before the row itself")
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from btcframe import scratch
 from btcframe.api import Label, Store
 from btcframe.errors import ConfigError
 from btcframe.types import ROW, Floats, Ints, RowArray, RowFlag
@@ -208,7 +210,7 @@ class Assembler:
 
 @dataclass(frozen=True)
 class TrainingTable:
-    """A build's training table in memory.
+    """A build's training table as arrays; large ones lie on the disk, see `scratch`.
 
     Parameters
     ----------
@@ -220,6 +222,7 @@ class TrainingTable:
     descriptors : float64[n, d]
     y : float64[n, h]            bps
     t_end : int64[n, h]
+    directory : Path, optional   where large arrays made from it lie
     """
 
     layout: Layout
@@ -230,12 +233,15 @@ class TrainingTable:
     descriptors: Floats
     y: Floats
     t_end: Ints
+    directory: Path | None = None
 
     def __len__(self) -> int:
         return len(self.row_ns)
 
 
-def read_training(store: Store, build: str, layout: Layout, rows: int) -> TrainingTable:
+def read_training(
+    store: Store, build: str, layout: Layout, rows: int, directory: Path | None = None
+) -> TrainingTable:
     """Read a build's training table.
 
     Parameters
@@ -244,11 +250,12 @@ def read_training(store: Store, build: str, layout: Layout, rows: int) -> Traini
     build : str
     layout : Layout     which columns
     rows : int          how many rows it has
+    directory : Path, optional    where large arrays lie; None: in memory, whatever their size
 
     Raises
     ------
     StoreError
-        If the build is not whole or cannot be read.
+        If the build is not whole or cannot be read, or the disk has no room for its arrays.
     """
     groups: dict[str, tuple[str, ...]] = {
         "x": layout.columns,
@@ -257,9 +264,12 @@ def read_training(store: Store, build: str, layout: Layout, rows: int) -> Traini
         "t_end": tuple(f"{label}_t_end" for label in layout.labels),
     }
     single: dict[str, type] = {"row_ns": np.int64, "quality": np.float64, "mid": np.float64}
-    arrays: dict[str, Any] = {name: np.empty(rows, dtype) for name, dtype in single.items()}
+    arrays: dict[str, Any] = {
+        name: scratch.zeros((rows,), dtype, directory) for name, dtype in single.items()
+    }
     for name, columns in groups.items():
-        arrays[name] = np.empty((rows, len(columns)), np.int64 if name == "t_end" else np.float64)
+        dtype = np.int64 if name == "t_end" else np.float64
+        arrays[name] = scratch.zeros((rows, len(columns)), dtype, directory)
     at = 0
     names = [*single, *(c for columns in groups.values() for c in columns)]
     for batch in store.scan(build, TABLE, names):
@@ -270,4 +280,5 @@ def read_training(store: Store, build: str, layout: Layout, rows: int) -> Traini
             for j, column in enumerate(columns):
                 arrays[name][part, j] = batch.column(column).to_numpy()
         at += batch.num_rows
-    return TrainingTable(layout, **arrays)
+        scratch.forget(*arrays.values())
+    return TrainingTable(layout, **arrays, directory=directory)

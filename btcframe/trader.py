@@ -66,6 +66,7 @@ class Trader:
                                       and from one without model on there is none again: what to do with a position
                                       then is the policy's choice.
     horizons_ns : tuple of int        of the predictions before the first promotion
+    audit : Audit, optional           where the tables go; made here, in memory, if there is none
     log : Log, optional
     notify : callable, optional       observers: ``notify(kind, **data)``
 
@@ -86,10 +87,11 @@ class Trader:
         cash: float,
         schedule: Iterable[Promotion] = (),
         horizons_ns: tuple[int, ...] = (),
+        audit: Audit | None = None,
         log: Log | None = None,
         notify: Callable[..., None] | None = None,
     ) -> None:
-        self.audit = Audit()
+        self.audit = audit or Audit()
         self.ledger = Ledger(pipeline.instrument, cash)
         self.now_ns = 0
         self._pipeline, self._gateway = pipeline, gateway
@@ -344,8 +346,11 @@ class Trader:
             )
 
     def close(self) -> None:
-        """Close the venue."""
-        self._gateway.close()
+        """Close the venue and write down the last records; after an error, too."""
+        try:
+            self._gateway.close()
+        finally:
+            self.audit.flush()
 
     def _settle(self) -> None:
         """Let time pass without events until the venue has answered for every order."""

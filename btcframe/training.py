@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from btcframe import scratch
 from btcframe.api import Model, Regime, Split, Splitter, TrainingSet
 from btcframe.artefacts import FittedModel, read_manifest
 from btcframe.atomic import replacing
 from btcframe.errors import ModelError
-from btcframe.report.metrics import Metrics, evaluate
+from btcframe.report.metrics import Estimate, Found, Metrics, compare, evaluate
 from btcframe.split import WalkForward
 from btcframe.tables import TrainingTable
 from btcframe.types import PREDICTION, Floats, Ints, StateArray, duration_name
@@ -39,7 +40,7 @@ class Fold:
 
 
 class OutOfSample(NamedTuple):
-    """Predictions on a fold's test window."""
+    """Predictions on a fold's test window, or on those of all folds."""
 
     rows: Ints  # indices into the table
     predictions: StateArray  # PREDICTION[n, h]
@@ -59,6 +60,7 @@ class TrainResult:
     y : float64[n, h]             labels, bps
     t_end : int64[n, h]
     metrics : tuple of Metrics    one per horizon, over all folds
+    oracle : tuple of Found       the same against what could be known; empty where the market's truth is not
     """
 
     build: str
@@ -68,6 +70,27 @@ class TrainResult:
     y: Floats
     t_end: Ints
     metrics: tuple[Metrics, ...]
+    oracle: tuple[Found, ...] = ()
+
+
+def check_room(directory: Path, rows: int, columns: int, horizons: int) -> None:
+    """Refuse a training that the disk has no room for, before hours of work.
+
+    Parameters
+    ----------
+    directory : Path    of the run
+    rows : int          of the training table
+    columns : int       features and regime descriptors
+    horizons : int
+
+    Raises
+    ------
+    StoreError
+    """
+    table = 8 * (3 + columns + 2 * horizons)
+    predicted = horizons * (2 * PREDICTION.itemsize + 5 * 8)  # fold by fold, joined, and as they are written
+    if rows * table >= scratch.LARGE:
+        scratch.check_room(directory, rows * (table + predicted))
 
 
 def fit_fold(
@@ -92,22 +115,26 @@ def fit_fold(
     ModelError
         Where regime or model cannot be fitted; it names the fold.
     """
+    directory = table.directory
     try:
-        descriptors = table.descriptors[train]
+        descriptors = scratch.take(table.descriptors, train, directory)
         labeler = regime.fit(descriptors, seed=seed)
-        probabilities = np.full((len(train), len(labeler.labels)), np.nan)
-        labeler.update(descriptors, labeler.state(), probabilities)
-        used = table.quality[train] > 0
-        rows = train[used]
+        probabilities = scratch.zeros((len(train), len(labeler.labels)), np.float64, directory)
+        state = labeler.state()
+        for part in scratch.pieces(len(train), descriptors, probabilities):
+            probabilities[part] = np.nan
+            labeler.update(descriptors[part], state, probabilities[part])
+        used = scratch.take(table.quality, train, directory) > 0
+        rows = train if used.all() else train[used]
         data = TrainingSet(
-            x=table.x[rows],
+            x=scratch.take(table.x, rows, directory),
             columns=table.layout.columns,
-            row_ns=table.row_ns[rows],
-            y=table.y[rows],
-            t_end=table.t_end[rows],
+            row_ns=scratch.take(table.row_ns, rows, directory),
+            y=scratch.take(table.y, rows, directory),
+            t_end=scratch.take(table.t_end, rows, directory),
             horizons_ns=table.layout.horizons_ns,
-            weight=table.quality[rows],
-            regime=probabilities[used],
+            weight=scratch.take(table.quality, rows, directory),
+            regime=scratch.take(probabilities, np.flatnonzero(used), directory),
             regimes=labeler.labels,
             splitter=splitter,
             seed=seed,
@@ -122,10 +149,22 @@ def fit_fold(
 
 def predict_rows(fitted: FittedModel, table: TrainingTable, rows: Ints) -> OutOfSample:
     """Predict consecutive rows, as a trader does who starts at the first of them."""
-    regime = np.full((len(rows), len(fitted.regimes)), np.nan)
-    out = np.zeros((len(rows), len(fitted.horizons_ns)), PREDICTION)
-    fitted.scorer().update(table.x[rows], table.descriptors[rows], table.row_ns[rows], regime, out)
+    regime = scratch.zeros((len(rows), len(fitted.regimes)), np.float64, table.directory)
+    out = scratch.zeros((len(rows), len(fitted.horizons_ns)), PREDICTION, table.directory)
+    x, descriptors, row_ns = (
+        scratch.take(array, rows, table.directory) for array in (table.x, table.descriptors, table.row_ns)
+    )
+    scorer = fitted.scorer()
+    for part in scratch.pieces(len(rows), x, descriptors, row_ns, regime, out):
+        regime[part] = np.nan
+        scorer.update(x[part], descriptors[part], row_ns[part], regime[part], out[part])
     return OutOfSample(rows, out, regime)
+
+
+def joined(parts: Sequence[OutOfSample], directory: Path | None = None) -> OutOfSample:
+    """All folds' predictions one after the other; large arrays lie in `directory`."""
+    rows, predictions, regime = (scratch.joined(arrays, directory) for arrays in zip(*parts, strict=True))
+    return OutOfSample(rows, predictions, regime)
 
 
 def walk_forward(
@@ -150,13 +189,33 @@ def fold_of(index: int, split: Split, table: TrainingTable, artefact: Path) -> F
     return Fold(index, artefact, int(first), int(last) + 1, len(split.train), len(split.test))
 
 
-def judge(table: TrainingTable, parts: list[OutOfSample], *, seed: int) -> tuple[Metrics, ...]:
-    """Metrics per horizon over all test windows."""
-    rows = np.concatenate([part.rows for part in parts])
-    mean = np.concatenate([part.predictions["mean"] for part in parts])
+def judge(table: TrainingTable, found: OutOfSample, *, seed: int) -> tuple[Metrics, ...]:
+    """Metrics per horizon over the rows that were predicted."""
+    mean = found.predictions["mean"]
+    y, row_ns = (scratch.take(array, found.rows, table.directory) for array in (table.y, table.row_ns))
     return tuple(
-        evaluate(mean[:, h], table.y[rows, h], table.row_ns[rows], horizon, seed=seed)
+        evaluate(mean[:, h], y[:, h], row_ns, horizon, seed=seed)
         for h, horizon in enumerate(table.layout.horizons_ns)
+    )
+
+
+def against_oracle(
+    table: TrainingTable, found: OutOfSample, expected: Sequence[Floats], *, seed: int
+) -> tuple[Found, ...]:
+    """The predictions against what could be known, per horizon.
+
+    Parameters
+    ----------
+    table : TrainingTable
+    found : OutOfSample
+    expected : sequence of float64[n]    the oracle's, a horizon each, at the rows that were predicted; NaN: unknown
+    seed : int
+    """
+    mean = found.predictions["mean"]
+    y, row_ns = (scratch.take(array, found.rows, table.directory) for array in (table.y, table.row_ns))
+    return tuple(
+        compare(mean[:, h], values, y[:, h], row_ns, horizon, seed=seed)
+        for h, (values, horizon) in enumerate(zip(expected, table.layout.horizons_ns, strict=True))
     )
 
 
@@ -179,9 +238,11 @@ def saved_folds(directory: Path) -> tuple[Fold, ...]:
 
 
 def write_predictions(
-    path: Path, table: TrainingTable, parts: list[OutOfSample], regimes: tuple[str, ...]
-) -> None:
+    path: Path, table: TrainingTable, found: OutOfSample, regimes: tuple[str, ...], expected: Sequence[Floats] = ()
+) -> None:  # fmt: skip
     """Out-of-sample predictions as parquet: a row per row_ns; per horizon mean, p_up, low, high and the label.
+
+    Where the oracle's expectations are known, they stand beside them: oracle_<horizon>, bps.
 
     Raises
     ------
@@ -191,26 +252,39 @@ def write_predictions(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = np.concatenate([part.rows for part in parts])
-    predictions = np.concatenate([part.predictions for part in parts])
-    regime = np.concatenate([part.regime for part in parts])
-    columns: dict[str, Any] = {"row_ns": table.row_ns[rows], "fold": predictions["model"][:, 0]}
-    columns |= {f"regime_{name}": regime[:, r] for r, name in enumerate(regimes)}
-    for h, (label, horizon) in enumerate(zip(table.layout.labels, table.layout.horizons_ns, strict=True)):
-        for field in ("mean", "p_up", "low", "high"):
-            columns[f"{field}_{duration_name(horizon)}"] = predictions[field][:, h]
-        columns[label] = table.y[rows, h]
-    values = pa.table({name: np.ascontiguousarray(column) for name, column in columns.items()})
-    with replacing(path, "the predictions") as temporary:
-        pq.write_table(values, temporary, compression="zstd")
+    y, row_ns = (scratch.take(array, found.rows, table.directory) for array in (table.y, table.row_ns))
+
+    def batch(part: slice) -> pa.Table:
+        predictions = found.predictions[part]
+        columns: dict[str, Any] = {"row_ns": row_ns[part], "fold": predictions["model"][:, 0]}
+        columns |= {f"regime_{name}": found.regime[part, r] for r, name in enumerate(regimes)}
+        for h, (label, horizon) in enumerate(zip(table.layout.labels, table.layout.horizons_ns, strict=True)):
+            for field in ("mean", "p_up", "low", "high"):
+                columns[f"{field}_{duration_name(horizon)}"] = predictions[field][:, h]
+            columns[label] = y[part, h]
+            if expected:
+                columns[f"oracle_{duration_name(horizon)}"] = expected[h][part]
+        return pa.table({name: np.ascontiguousarray(column) for name, column in columns.items()})
+
+    with (
+        replacing(path, "the predictions") as temporary,
+        pq.ParquetWriter(temporary, batch(slice(0)).schema, compression="zstd") as writer,
+    ):
+        for part in scratch.pieces(len(found.rows), y, row_ns, found.predictions, found.regime, *expected):
+            writer.write_table(batch(part))
 
 
-def plain_metrics(metrics: Metrics) -> Mapping[str, Any]:
+def plain_metrics(metrics: Metrics) -> dict[str, Any]:
     """Metrics as plain values, for a manifest; NaN as null."""
-    text = json.dumps(metrics._asdict() | {k: v._asdict() for k, v in _estimates(metrics)})
-    plain: dict[str, Any] = json.loads(text, parse_constant=lambda _: None)
+    return _plain(metrics._asdict())
+
+
+def plain_found(found: Found) -> dict[str, Any]:
+    """The oracle's metrics with `found` and `gap`, as plain values."""
+    return _plain({**found.oracle._asdict(), "found": found.found, "gap": found.gap})
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    named = {k: v._asdict() if isinstance(v, Estimate) else v for k, v in fields.items()}
+    plain: dict[str, Any] = json.loads(json.dumps(named), parse_constant=lambda _: None)
     return plain
-
-
-def _estimates(metrics: Metrics) -> list[tuple[str, Any]]:
-    return [(name, value) for name, value in metrics._asdict().items() if isinstance(value, tuple)]

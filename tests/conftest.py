@@ -13,6 +13,15 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show the tables that studies have recorded."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, text in report.user_properties:
+                if name == "table" and report.when == "call":
+                    terminalreporter.write_line(f"\n{text}")
+
+
 @pytest.fixture(scope="session")
 def market_data() -> Path:
     """The recorded market data beside the checkout; tests that need it skip without it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,15 @@ import pytest
 from btcframe.audit import (
     COMPARED,
     INTENT,
+    KEPT,
     TABLES,
     Audit,
     Table,
     fingerprint,
     first_difference,
     load_tables,
-    save_tables,
 )
-from btcframe.errors import DataError
+from btcframe.errors import DataError, StoreError
 
 
 def session(seed: int = 0, n: int = 1000) -> dict[str, Any]:
@@ -44,13 +46,61 @@ def copy(tables: dict[str, Any]) -> dict[str, Any]:
     return {name: table.copy() for name, table in tables.items()}
 
 
-def test_a_table_grows_by_one_and_by_many() -> None:
-    table = Table(INTENT)
-    rows = session()["intents"]
-    for row in rows[:300].tolist():
+@pytest.mark.parametrize("filed", [False, True])
+def test_a_table_grows_by_one_and_by_many(filed: bool, tmp_path: Path) -> None:
+    table = Table(INTENT, tmp_path / "intents.npy" if filed else None)
+    assert len(table.records) == 0
+    rows = session(n=10_000)["intents"]
+    at = 0
+    for each in (1, 7, KEPT // INTENT.itemsize, 5000, 0, 500):
+        table.extend(rows[at : at + each])
+        at += each
+        for row in rows[at : at + 100].tolist():
+            table.append(row)
+        at += 100
+        assert table.records.tobytes() == rows[:at].tobytes()
+
+
+def test_what_was_written_before_a_crash_is_there(tmp_path: Path) -> None:
+    rows = session(n=10_000)["intents"]
+    table = Table(INTENT, tmp_path / "intents.npy")
+    for row in rows.tolist():
         table.append(row)
-    table.extend(rows[300:])
-    assert table.records.tobytes() == rows.tobytes()
+    there = np.load(tmp_path / "intents.npy")  # and nobody flushed
+    assert there.tobytes() == rows[: len(there)].tobytes()
+    assert (len(rows) - len(there)) * INTENT.itemsize < KEPT
+
+
+def test_a_write_that_fails_half_way_leaves_the_records_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = session(n=3000)["intents"]
+    table = Table(INTENT, tmp_path / "intents.npy")
+    table.extend(rows[:1000])
+    table.flush()
+    table.extend(rows[1000:])  # up to 312,000 bytes
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_001, hard))
+        with pytest.raises(StoreError, match="a table of the session cannot be written: File too large"):
+            table.flush()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert np.load(tmp_path / "intents.npy").tobytes() == rows[:1000].tobytes()
+    assert table.records.tobytes() == rows.tobytes()  # it can be tried again
+
+
+def test_tables_are_never_written_over(tmp_path: Path) -> None:
+    Audit(tmp_path / "tables")
+    with pytest.raises(StoreError, match="the tables of the session cannot be written: File exists"):
+        Audit(tmp_path / "tables")
+
+
+@pytest.mark.parametrize("dtype", TABLES.values(), ids=TABLES)
+def test_records_have_no_padding(dtype: Any) -> None:
+    assert dtype.itemsize == sum(dtype[field].itemsize for field in dtype.names)
 
 
 def test_an_empty_session() -> None:
@@ -102,24 +152,37 @@ def test_minus_zero_is_not_zero() -> None:
     assert "fee: 0.0 recorded, -0.0 replayed" in first_difference(tables, other)
 
 
-def test_saving_and_loading(tmp_path: Path) -> None:
-    tables = session()
-    save_tables(tmp_path / "session.npz", tables)
-    loaded = load_tables(tmp_path / "session.npz")
-    assert all(loaded[name].tobytes() == tables[name].tobytes() for name in TABLES)
-    assert [p.name for p in tmp_path.iterdir()] == ["session.npz"]
+def saved(folder: Path, tables: dict[str, Any]) -> Path:
+    folder.mkdir()
+    for name, table in tables.items():
+        np.save(folder / f"{name}.npy", table)
+    return folder
+
+
+def test_a_session_leaves_its_tables(tmp_path: Path) -> None:
+    tables = session(n=5000)
+    audit = Audit(tmp_path / "tables")
+    for name, table in tables.items():
+        getattr(audit, name).extend(table)
+    audit.flush()
+    for found in (audit.tables(), load_tables(tmp_path / "tables")):
+        assert all(found[name].tobytes() == tables[name].tobytes() for name in TABLES)
+        assert all(found[name].base is not None for name in TABLES)  # mapped, not read
+    assert audit.fingerprint() == fingerprint(tables)
+    assert sorted(p.stem for p in (tmp_path / "tables").iterdir()) == sorted(TABLES)
 
 
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
-    path = tmp_path / "session.npz"
     with pytest.raises(DataError, match="cannot be read"):
-        load_tables(path)
-    save_tables(path, session())
+        load_tables(tmp_path)
+    path = saved(tmp_path / "cut", session()) / "orders.npy"
     path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(DataError, match=r"cannot be read.*orders\.npy"):
+        load_tables(tmp_path / "cut")
+    path.write_bytes(b"")
     with pytest.raises(DataError, match="cannot be read"):
-        load_tables(path)
+        load_tables(tmp_path / "cut")
     tables = session()
     tables["fills"] = np.zeros(3, [("ns", "i8")])
-    save_tables(path, tables)
     with pytest.raises(DataError, match="fills was written by another version"):
-        load_tables(path)
+        load_tables(saved(tmp_path / "older", tables))

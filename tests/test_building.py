@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from btcframe.api import Batch, Column, Wake
@@ -28,7 +29,8 @@ from btcframe.plugins import discover
 from btcframe.provenance import code_digest
 from btcframe.stores.delta import Delta
 from btcframe.tables import TABLE, read_training
-from btcframe.types import EVENT, NS, ROW, Instrument, RowFlag
+from btcframe.truth import read_truth
+from btcframe.types import EVENT, NS, ROW, TRUTH, Instrument, RowFlag
 
 LABEL = ForwardReturn(horizons=("5s",))
 
@@ -44,6 +46,24 @@ class Feed:
     def __iter__(self) -> Iterator[Batch]:
         for size in self.sizes:
             yield Batch(np.zeros(size, EVENT))
+
+
+class Told(Feed):
+    """The same with truth: a row of it for every event."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        at = 0
+        for size in self.sizes:
+            truth = np.zeros(size, TRUTH)
+            truth["row_ns"] = NS * np.arange(at + 1, at + size + 1)
+            truth["latent"] = truth["row_ns"] / NS
+            truth["regime"] = at % 3
+            at += size
+            yield Batch(np.zeros(size, EVENT), truth=truth)
+
+
+def oracle(truth: np.ndarray, horizons_ns: Sequence[int]) -> np.ndarray:
+    return truth["latent"][:, None] * np.array(horizons_ns) / NS
 
 
 class FakePipeline:
@@ -68,7 +88,8 @@ class FakePipeline:
 def stream(*sizes: int, flags: int = 0, label: ForwardReturn = LABEL) -> tuple[Any, list[Any], list[float]]:
     tables: list[Any] = []
     bar: list[float] = []
-    made = build_table(Feed(*sizes), FakePipeline(flags), label, tables.append, 25, bar.append)  # type: ignore[arg-type]
+    write = lambda name, table: tables.append(table)  # noqa: E731
+    made = build_table(Feed(*sizes), FakePipeline(flags), label, write, 25, bar.append)  # type: ignore[arg-type]
     return made, tables, bar
 
 
@@ -164,9 +185,9 @@ def test_code_is_part_of_the_identity(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "digested" not in sys.modules  # looked at, not imported
 
 
-def build(store: Delta, *sizes: int) -> Build:
+def build(store: Delta, *sizes: int, feed: type[Feed] = Feed) -> Build:
     def make(write: Any) -> Any:
-        return build_table(Feed(*sizes), FakePipeline(), LABEL, write, 25, lambda n: None)  # type: ignore[arg-type]
+        return build_table(feed(*sizes), FakePipeline(), LABEL, write, 25, lambda n: None, oracle)  # type: ignore[arg-type]
 
     return write_build(store, "abc", {"seed": 7}, make, "BTC/USDT:USDT")
 
@@ -195,3 +216,72 @@ def test_an_interrupted_build_leaves_nothing_and_is_made_again(tmp_path: Path) -
     with pytest.raises(StoreError, match="no whole build abc"):
         store.scan("abc", TABLE)
     assert build(store, 40).rows == 40
+
+
+def test_truth_goes_into_a_table_of_its_own(tmp_path: Path) -> None:
+    stores = {feed: Delta(str(tmp_path / feed.__name__)) for feed in (Feed, Told)}
+    plain, told = (build(store, 7, 0, 60, 33, feed=feed) for feed, store in stores.items())
+    assert plain.manifest["tables"] == {TABLE: 100}
+    assert told.manifest["tables"] == {TABLE: 100, "truth": 100}
+    assert "its truth in 100 rows" in describe(told) and "truth" not in describe(plain)
+    # the training table is the same to the bit, whether truth comes with the events or not
+    assert plain.layout == told.layout and plain.summary == told.summary
+    one, other = (pa.Table.from_batches(store.scan("abc", TABLE)) for store in stores.values())
+    assert one.column_names == other.column_names
+    for name in one.column_names:
+        np.testing.assert_array_equal(one[name].to_numpy(), other[name].to_numpy())
+    got = read_truth(stores[Told], "abc", ["latent", "regime", "expected_5s"], NS * np.arange(1, 101))
+    np.testing.assert_array_equal(got["latent"], np.arange(1, 101.0))
+    np.testing.assert_array_equal(got["expected_5s"], 5 * np.arange(1, 101.0))
+    np.testing.assert_array_equal(got["regime"], np.repeat([0, 1, 1], [7, 60, 33]))
+
+
+def test_an_interrupted_build_leaves_no_truth(tmp_path: Path) -> None:
+    store = Delta(str(tmp_path / "lake"))
+
+    def interrupted(write: Any) -> Any:
+        build_table(Told(60), FakePipeline(), LABEL, write, 25, lambda n: None, oracle)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_build(store, "abc", {}, interrupted, "BTC/USDT:USDT")
+    assert store.builds() == {}
+    with pytest.raises(StoreError, match="no whole build abc"):
+        read_truth(store, "abc", ["latent"], np.array([NS]))
+    made = build(store, 40)  # of another length, and without truth: nothing of the first may be left
+    assert made.manifest["tables"] == {TABLE: 40}
+    with pytest.raises(DataError, match="build abc holds no truth"):
+        read_truth(store, "abc", ["latent"], np.array([NS]))
+
+
+@pytest.mark.parametrize("dies", ["truth", TABLE])
+def test_what_a_killed_build_left_is_not_taken_for_its_own(tmp_path: Path, dies: str) -> None:
+    """Killed between the writes to the two tables: whichever stands, the next build discards both."""
+    store = Delta(str(tmp_path / "lake"))
+
+    def dying(name: str, table: Any) -> None:
+        store.write("abc", name, table)
+        if name == dies:
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        build_table(Told(70), FakePipeline(), LABEL, dying, 25, lambda n: None, oracle)  # type: ignore[arg-type]
+    made = build(store, 50, feed=Told)
+    assert made.manifest["tables"] == {TABLE: 50, "truth": 50}
+    assert np.isnan(read_truth(store, "abc", ["latent"], NS * np.arange(51, 71))["latent"]).all()
+
+
+def test_sealing_counts_the_rows_of_the_truth(tmp_path: Path) -> None:
+    store = Delta(str(tmp_path / "lake"))
+
+    def losing(write: Any) -> Any:
+        def lossy(name: str, table: Any) -> None:
+            write(name, table)
+            if name == "truth":
+                write(name, table)  # counted twice, stored once: the key is there already
+
+        return build_table(Told(60), FakePipeline(), LABEL, lossy, 25, lambda n: None, oracle)  # type: ignore[arg-type]
+
+    with pytest.raises(StoreError, match="truth holds 60 rows, 120 were written"):
+        write_build(store, "abc", {}, losing, "BTC/USDT:USDT")
+    assert store.builds() == {}

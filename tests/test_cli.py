@@ -18,7 +18,7 @@ SMALL = ("source.duration=15m", "validation.folds=2")
 def test_help_imports_nothing_and_names_every_command(btcframe: Run) -> None:
     done = btcframe("--help")
     assert done.returncode == 0
-    for word in ("run", "build", "train", "backtest", "replay", "plugins", "features", "completion"):
+    for word in ("run", "build", "train", "backtest", "replay", "facts", "plugins", "features", "completion"):
         assert f"\n  {word} " in done.stdout
 
 

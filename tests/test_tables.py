@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from btcframe import scratch
 from btcframe.api import Label
 from btcframe.errors import ConfigError
 from btcframe.labels.forward_return import ForwardReturn
@@ -103,7 +105,10 @@ def test_rows_wait_for_their_labels() -> None:
     assert [len(t) for t in tables[:1]] == [15]  # of 25 rows the last 10 do not know their 10 s label yet
 
 
-def test_a_table_comes_back_from_the_store(tmp_path: Path) -> None:
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_table_comes_back_from_the_store(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_disk: bool
+) -> None:
     store = Delta(str(tmp_path / "lake"))
     tables, _ = assemble(150, [], 60)
     for table in tables:
@@ -111,8 +116,11 @@ def test_a_table_comes_back_from_the_store(tmp_path: Path) -> None:
     store.seal("b", {"tables": {TABLE: 150}})
     rows, x, d = market(150)
     y, t_end = LABEL.label(rows)
-    got = read_training(store, "b", Layout.from_manifest(LAYOUT.as_manifest()), 150)
+    monkeypatch.setattr(scratch, "LARGE", 1000)
+    layout = Layout.from_manifest(LAYOUT.as_manifest())
+    got = read_training(store, "b", layout, 150, tmp_path if on_disk else None)
     assert len(got) == 150 and got.layout == LAYOUT
+    assert isinstance(got.x.base, mmap.mmap) == on_disk
     for ours, theirs in (
         (got.x, x), (got.descriptors, d), (got.y, y), (got.t_end, t_end), (got.row_ns, rows["row_ns"]),
         (got.quality, quality(rows)), (got.mid, rows["mid"]),

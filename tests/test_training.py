@@ -12,18 +12,22 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from btcframe import scratch
 from btcframe.api import TrainingSet
 from btcframe.artefacts import load_model, save_model
 from btcframe.errors import ModelError
 from btcframe.labels.forward_return import ForwardReturn
 from btcframe.plugins import discover
-from btcframe.report.metrics import evaluate
+from btcframe.report.metrics import compare, evaluate
 from btcframe.split import WalkForward
 from btcframe.tables import Layout, TrainingTable
 from btcframe.training import (
+    against_oracle,
     fit_fold,
     fold_of,
+    joined,
     judge,
+    plain_found,
     plain_metrics,
     predict_rows,
     saved_folds,
@@ -61,9 +65,9 @@ def run(t: TrainingTable, **settings: Any) -> list[Any]:
 
 
 def test_it_finds_what_is_there() -> None:
-    t = table()
+    t = table(8000)
     parts = [part for _, _, part in run(t)]
-    metrics = judge(t, parts, seed=7)
+    metrics = judge(t, joined(parts), seed=7)
     assert [m.horizon_ns for m in metrics] == [5 * NS, 10 * NS]
     assert all(m.ic.low > 0 for m in metrics)
     rows = np.concatenate([p.rows for p in parts])
@@ -74,7 +78,7 @@ def test_it_finds_what_is_there() -> None:
 def test_shuffled_labels_give_nothing() -> None:
     t = table(4000)
     shuffled = dataclasses.replace(t, y=np.random.default_rng(1).permutation(t.y))
-    metrics = judge(shuffled, [part for _, _, part in run(shuffled)], seed=7)
+    metrics = judge(shuffled, joined([part for _, _, part in run(shuffled)]), seed=7)
     assert all(m.ic.low <= 0 <= m.ic.high for m in metrics)
 
 
@@ -155,7 +159,7 @@ def test_predictions_are_written(tmp_path: Path) -> None:
     t = table()
     results = run(t)
     parts = [part for _, _, part in results]
-    write_predictions(tmp_path / "p.parquet", t, parts, results[0][1].regimes)
+    write_predictions(tmp_path / "p.parquet", t, joined(parts), results[0][1].regimes)
     got = pq.read_table(tmp_path / "p.parquet")
     rows = np.concatenate([p.rows for p in parts])
     np.testing.assert_array_equal(got["row_ns"].to_numpy(), t.row_ns[rows])
@@ -166,6 +170,39 @@ def test_predictions_are_written(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["p.parquet"]
 
 
+@pytest.mark.parametrize("bad", [0.0, 0.05])
+def test_on_the_disk_it_is_the_same_to_the_bit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: float
+) -> None:
+    t = table()
+    t.quality[:] = np.where(np.random.default_rng(3).random(len(t)) < bad, 0.0, 1.0)
+    expected = run(t)
+    write_predictions(
+        tmp_path / "memory.parquet", t, joined([r[2] for r in expected]), expected[0][1].regimes
+    )
+    monkeypatch.setattr(scratch, "LARGE", 1)
+    monkeypatch.setattr(scratch, "PIECE", 130)
+    moved = {}
+    for f in ("row_ns", "quality", "mid", "x", "descriptors", "y", "t_end"):
+        values = getattr(t, f)
+        moved[f] = scratch.zeros(values.shape, values.dtype, tmp_path)
+        moved[f][:] = values
+    filed = dataclasses.replace(t, **moved, directory=tmp_path)
+    results = run(filed)
+    for (split, fitted, part), (split_2, fitted_2, part_2) in zip(expected, results, strict=True):
+        assert split.train.tobytes() == split_2.train.tobytes()
+        assert fitted.predictor.linear.coef.tobytes() == fitted_2.predictor.linear.coef.tobytes()
+        assert fitted.predictor.linear.sigma.tobytes() == fitted_2.predictor.linear.sigma.tobytes()
+        assert part.predictions.tobytes() == part_2.predictions.tobytes()
+        assert part.regime.tobytes() == part_2.regime.tobytes()
+        assert part_2.predictions.base is not None
+    found = joined([part for _, _, part in results], tmp_path)
+    write_predictions(tmp_path / "disk.parquet", filed, found, results[0][1].regimes)
+    memory, disk = (pq.read_table(tmp_path / f"{name}.parquet") for name in ("memory", "disk"))
+    assert memory.schema == disk.schema
+    assert all(memory[c].to_numpy().tobytes() == disk[c].to_numpy().tobytes() for c in memory.column_names)
+
+
 def test_a_fold_that_cannot_be_fitted_is_named() -> None:
     t = table()
     flat = dataclasses.replace(t, y=np.zeros_like(t.y))
@@ -173,10 +210,37 @@ def test_a_fold_that_cannot_be_fitted_is_named() -> None:
         run(flat)
 
 
+def test_against_the_oracle() -> None:
+    t = table(8000)
+    found = joined([part for _, _, part in run(t)])
+    noise = np.random.default_rng(9).standard_normal(len(found.rows))
+    knows = 0.3 * t.x[found.rows, 0]  # the next row's move
+    oracle = [knows, knows + noise]
+    first, second = against_oracle(t, found, oracle, seed=7)
+    y, mean = t.y[found.rows, 0], found.predictions["mean"][:, 0]
+    assert first == compare(mean, oracle[0], y, t.row_ns[found.rows], 5 * NS, seed=7)
+    assert first.found.value > 0.9 > 0.5 > second.found.value
+    assert first.gap.low < 0 < first.gap.high  # the model finds nearly all there is
+    plain = plain_found(first)
+    assert plain["ic"] == first.oracle.ic._asdict() and plain["rows"] == first.oracle.rows
+    assert plain["found"] == first.found._asdict() and plain["gap"] == first.gap._asdict()
+
+
+def test_the_oracle_s_expectations_stand_beside_the_predictions(tmp_path: Path) -> None:
+    t = table()
+    results = run(t)
+    found = joined([part for _, _, part in results])
+    expected = [np.arange(len(found.rows)) / 8, np.full(len(found.rows), np.nan)]
+    write_predictions(tmp_path / "p.parquet", t, found, results[0][1].regimes, expected)
+    got = pq.read_table(tmp_path / "p.parquet")
+    np.testing.assert_array_equal(got["oracle_5s"].to_numpy(), expected[0])
+    np.testing.assert_array_equal(got["oracle_10s"].to_numpy(), expected[1])
+
+
 def test_metrics_are_plain_in_a_manifest() -> None:
     t = table()
     fitted = fit_fold(t, np.arange(500), Volatility(), Ridge(), SPLIT, index=0, seed=7)
-    metrics = judge(t, [predict_rows(fitted, t, np.arange(600, 610))], seed=7)
+    metrics = judge(t, predict_rows(fitted, t, np.arange(600, 610)), seed=7)
     plain = plain_metrics(metrics[0])
     assert plain["rows"] == metrics[0].rows
     assert plain["ic"]["value"] == metrics[0].ic.value and plain["ic"]["low"] is None

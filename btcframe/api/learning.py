@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from btcframe.scratch import pieces
 from btcframe.types import Floats, Ints, StateArray
 
 
@@ -54,6 +55,13 @@ class TrainingSet:
     regimes: tuple[str, ...]
     splitter: Splitter
     seed: int
+
+    def pieces(self) -> Iterator[slice]:
+        """Consecutive slices of the rows, 65,536 at a time, for a model that need not hold them all at once.
+
+        A training set that is large lies on the disk; behind each slice, the memory that it took is let go of.
+        """
+        return pieces(len(self.x), self.x, self.row_ns, self.y, self.t_end, self.weight, self.regime)
 
 
 @runtime_checkable

@@ -43,6 +43,7 @@ class Source(Protocol):
     A source whose batches carry frames also has ``decode(frames: Iterable[list[Frame]]) -> Feed``, the same
     decoding without the files or sockets: a session log replays through it. One whose batches carry truth also has
     ``oracle(truth: TRUTH[n], horizons_ns) -> float64[n, h]``, the expected return in bps given the hidden state.
+    One that knows how long its market is has ``span_ns``, so that too long a one is refused before any work.
     """
 
     def open(self, *, seed: int) -> Feed:

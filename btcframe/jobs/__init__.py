@@ -12,8 +12,9 @@ from btcframe.run import Run
 NEXT = {
     "build": "Train on it: btcframe train, with the same source, clock and features",
     "train": "Trade its predictions: btcframe backtest trained={dir}, with the same settings",
-    "backtest": "The same session again, to the bit: btcframe replay {dir}",
-    "run": "The same session again, to the bit: btcframe replay {dir}",
+    "backtest": "Its page: btcframe report {dir}    The same session again, to the bit: btcframe replay {dir}",
+    "facts": "Beside another market: btcframe facts source=… 'beside=[{dir}]'",
+    "run": "Open report.html in a browser. The same session again, to the bit: btcframe replay {dir}",
 }
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from btcframe.artefacts import read_manifest
-from btcframe.audit import fingerprint, save_tables
+from btcframe.audit import fingerprint
 from btcframe.errors import ModelError
 from btcframe.jobs import train as train_job
 from btcframe.report.trading import TradingMetrics, describe_trading, summarize
@@ -25,7 +25,7 @@ class BacktestResult:
 
     Parameters
     ----------
-    tables : mapping            intents, orders, fills, predictions, equity: see `btcframe.audit`
+    tables : mapping            intents, orders, fills, predictions, equity, mapped: see `btcframe.audit`
     metrics : TradingMetrics
     fingerprint : str           sha256 of intents, orders and fills
     """
@@ -81,16 +81,16 @@ def backtest(run: Run, folds: Sequence[Fold]) -> BacktestResult:
         promotions = of_folds(run, folds, feed.instrument)
         log = stack.enter_context(SessionWriter(run.dir / SESSION, header))
         bar = stack.enter_context(run.progress("backtest", unit="events"))
-        trader = stack.enter_context(
-            contextlib.closing(open_trader(run, feed.instrument, promotions, log=log, notify=run.notify))
+        trader = open_trader(
+            run, feed.instrument, promotions, tables=run.dir / TABLES, log=log, notify=run.notify
         )
+        stack.enter_context(contextlib.closing(trader))
         for batch in feed:
             log.batch(batch)
             trader.consume(batch.events)
             bar.advance(len(batch.events))
         trader.finish(flatten=run.config["backtest"]["flatten"])
     tables = trader.audit.tables()
-    save_tables(run.dir / TABLES, tables)
     result = BacktestResult(tables, summarize(tables, feed.instrument, cash), fingerprint(tables))
     models = [read_manifest(fold.artefact)["digest"] for fold in folds]
     told = result.metrics._asdict() | {

@@ -7,6 +7,7 @@ from typing import Any
 
 from btcframe.building import (
     Build,
+    Write,
     build_id,
     build_table,
     check_horizons,
@@ -52,7 +53,10 @@ def _make(run: Run, name: str, what: dict[str, Any], source: Any, store: Any) ->
     with contextlib.closing(source.open(seed=run.seed)) as feed, run.progress("building") as bar:
         pipeline = Pipeline(feed.instrument, clock, run.components("features"), run.component("regime"))
 
-        def make(write: Any) -> tuple[Layout, Summary]:
-            return build_table(feed, pipeline, label, write, run.config["build"]["batch"], bar.advance)
+        def make(write: Write) -> tuple[Layout, Summary]:
+            oracle = getattr(source, "oracle", None)
+            return build_table(
+                feed, pipeline, label, write, run.config["build"]["batch"], bar.advance, oracle
+            )
 
         return write_build(store, name, what, make, feed.instrument.symbol)

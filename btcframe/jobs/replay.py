@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from btcframe.audit import fingerprint, first_difference, load_tables
 from btcframe.errors import ConfigError, DataError, ReplayError
 from btcframe.recorded import recorded_feed
-from btcframe.report.trading import counted
+from btcframe.report.words import counted
 from btcframe.run import Run, load_manifest
 from btcframe.session import SESSION, TABLES, of_log, open_trader
 from btcframe.session_log import SessionLog
@@ -67,16 +68,19 @@ def replay(run: Run, directory: Path) -> ReplayResult:
                 "the session log ends before the session did", where=str(log.path),
                 hint="It has no closing line: the file was cut, or is not this run's.",
             )  # fmt: skip
-        trader = stack.enter_context(contextlib.closing(open_trader(session, feed.instrument, promotions)))
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".replay-", dir=run.dir)))
+        trader = open_trader(session, feed.instrument, promotions, tables=place / TABLES)
+        stack.enter_context(contextlib.closing(trader))
         for batch in feed:
             trader.consume(batch.events)
             bar.advance(len(batch.events))
         trader.finish(flatten=session.config["backtest"]["flatten"])
-    replayed = trader.audit.tables()
-    if difference := first_difference(recorded, replayed):
-        hint = _likely_cause(manifest, run.manifest)
-        raise ReplayError(f"the replay differs: {difference}", where=str(directory), hint=hint)
-    return ReplayResult(fingerprint(replayed), *(len(replayed[t]) for t in ("intents", "orders", "fills")))
+        replayed = trader.audit.tables()
+        if difference := first_difference(recorded, replayed):
+            hint = _likely_cause(manifest, run.manifest)
+            raise ReplayError(f"the replay differs: {difference}", where=str(directory), hint=hint)
+        counts = (len(replayed[table]) for table in ("intents", "orders", "fills"))
+        return ReplayResult(fingerprint(replayed), *counts)
 
 
 def _likely_cause(then: dict[str, Any], now: dict[str, Any]) -> str:

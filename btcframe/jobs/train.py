@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
 from btcframe.artefacts import save_model
 from btcframe.building import Build
 from btcframe.config import walk_forward as walk_forward_of
 from btcframe.jobs import build as build_job
+from btcframe.report.metrics import Found
 from btcframe.report.prediction import metrics_table, verdicts
 from btcframe.run import Run
+from btcframe.scratch import take
 from btcframe.tables import TrainingTable, read_training
 from btcframe.training import (
     MODELS,
@@ -17,12 +19,18 @@ from btcframe.training import (
     Fold,
     OutOfSample,
     TrainResult,
+    against_oracle,
+    check_room,
     fold_of,
+    joined,
     judge,
+    plain_found,
     plain_metrics,
     walk_forward,
     write_predictions,
 )
+from btcframe.truth import expected_name, known, read_truth
+from btcframe.types import Floats, Ints
 
 
 def main(run: Run) -> TrainResult:
@@ -32,27 +40,51 @@ def main(run: Run) -> TrainResult:
     ------
     ConfigError, DataError, ModelError, StoreError
     """
+    _check_room(run)
     build = build_job.main(run)
-    table = read_training(run.component("store"), build.id, build.layout, build.rows)
-    folds, parts, regimes = _folds(run, build, table)
-    write_predictions(run.dir / PREDICTIONS, table, parts, regimes)
-    metrics = judge(table, parts, seed=run.seed)
-    rows = np.concatenate([part.rows for part in parts])
-    run.manifest.setdefault("results", {})["train"] = {
+    table = read_training(run.component("store"), build.id, build.layout, build.rows, run.dir)
+    folds, found, regimes = _folds(run, build, table)
+    row_ns, y, t_end = (take(array, found.rows, run.dir) for array in (table.row_ns, table.y, table.t_end))
+    expected = _expected(run, build, row_ns)
+    write_predictions(run.dir / PREDICTIONS, table, found, regimes, expected)
+    metrics = judge(table, found, seed=run.seed)
+    told: dict[str, Any] = {
         "folds": [vars(fold) | {"artefact": f"{MODELS}/{fold.artefact.name}"} for fold in folds],
         "metrics": [plain_metrics(m) for m in metrics],
     }
-    run.say(metrics_table(metrics))
-    run.say(verdicts(metrics))
-    predictions = np.concatenate([part.predictions for part in parts])
-    return TrainResult(
-        build.id, folds, table.row_ns[rows], predictions, table.y[rows], table.t_end[rows], metrics
-    )
+    oracle: tuple[Found, ...] = ()
+    if expected:
+        oracle = against_oracle(table, found, expected, seed=run.seed)
+        told["oracle"] = [plain_found(f) for f in oracle]
+    run.manifest.setdefault("results", {})["train"] = told
+    run.say(metrics_table(metrics, oracle))
+    run.say(verdicts(metrics, oracle))
+    return TrainResult(build.id, folds, row_ns, found.predictions, y, t_end, metrics, oracle)
+
+
+def _check_room(run: Run) -> None:
+    """Where the source knows how long its market is, look whether the disk has room for a training on it."""
+    span_ns = getattr(run.component("source"), "span_ns", None)
+    if span_ns is None:
+        return
+    parts = [*run.components("features").values(), run.component("regime")]
+    columns = sum(len(part.columns()) for part in parts)
+    rows = span_ns // run.component("clock").period_ns
+    check_room(run.dir, rows, columns, len(run.component("label").horizons_ns))
+
+
+def _expected(run: Run, build: Build, row_ns: Ints) -> list[Floats]:
+    """What the oracle expects at these rows, an array a horizon; none where the market's truth is not known."""
+    if not known(build.manifest):
+        return []
+    names = [expected_name(horizon) for horizon in build.layout.horizons_ns]
+    columns = read_truth(run.component("store"), build.id, names, row_ns, run.dir)
+    return [columns[name] for name in names]
 
 
 def _folds(
     run: Run, build: Build, table: TrainingTable
-) -> tuple[tuple[Fold, ...], list[OutOfSample], tuple[str, ...]]:
+) -> tuple[tuple[Fold, ...], OutOfSample, tuple[str, ...]]:
     splitter = walk_forward_of(run.config)
     manifest = {slot: run.config[slot] for slot in ("clock", "features", "regime", "label", "model")}
     manifest |= {"build": build.id, "seed": run.seed, "symbol": build.manifest["symbol"]}
@@ -72,4 +104,4 @@ def _folds(
             regimes = fitted.regimes
             run.notify("fold_done", **window)
             bar.advance(1)
-    return tuple(folds), parts, regimes
+    return tuple(folds), joined(parts, run.dir), regimes

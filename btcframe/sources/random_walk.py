@@ -85,6 +85,11 @@ class RandomWalk:
         """Start the walk. Raises DataError if its length holds no message."""
         return RandomWalkFeed(self, seed)
 
+    @property
+    def span_ns(self) -> int:
+        """Length of the market, ns."""
+        return duration_ns(self.duration, zero=True)
+
     def fingerprint(self) -> str:
         """Empty: config and seed say it all."""
         return ""

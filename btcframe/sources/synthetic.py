@@ -82,8 +82,8 @@ class Synthetic:
     volatility: float = 1.2
     jump: float = 1.2
     wide: float = 0.01
-    regimes: tuple[float, ...] = (0.6, 1.0, 1.8)
-    dwell: str = "1h"
+    regimes: tuple[float, ...] = (0.5, 1.0, 2.0)
+    dwell: str = "2h"
     season: float = 0.25
     levels: int = 30
     gap: float = 4.0

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from btcframe.audit import fingerprint, load_tables, save_tables
+from btcframe.audit import fingerprint, load_tables
 from btcframe.errors import ConfigError, DataError, ModelError, ReplayError
 from btcframe.jobs import backtest, replay, train
 from btcframe.plugins import Catalog, discover
@@ -117,24 +117,24 @@ def test_a_replay_gives_the_same_bits(home: Path, catalog: Catalog, session: tup
 def test_a_replay_names_the_first_difference(
     home: Path, catalog: Catalog, session: tuple[Run, Any], table: str, tmp_path: Path
 ) -> None:
-    recorded = load_tables(session[0].dir / TABLES)
-    at = len(recorded[table]) // 2
-    true = int(recorded[table]["ticks"][at])
-    recorded[table]["ticks"][at] += 1
     for name in ("manifest.json", SESSION):
         (tmp_path / name).write_bytes((session[0].dir / name).read_bytes())
-    save_tables(tmp_path / TABLES, recorded)
+    shutil.copytree(session[0].dir / TABLES, tmp_path / TABLES)
+    changed = np.load(tmp_path / TABLES / f"{table}.npy", mmap_mode="r+")
+    at = len(changed) // 2
+    true = int(changed["ticks"][at])
+    changed["ticks"][at] += 1
     with pytest.raises(ReplayError) as error:
         replay.replay(session[0], tmp_path)
-    assert f"{table}[{at}] at {recorded[table]['ns'][at]} ns" in str(error.value)
+    assert f"{table}[{at}] at {changed['ns'][at]} ns" in str(error.value)
     assert f"ticks: {true + 1} recorded, {true} replayed" in str(error.value)
 
 
 def test_a_cut_session_log_is_not_taken_for_whole(
     home: Path, catalog: Catalog, session: tuple[Run, Any], tmp_path: Path
 ) -> None:
-    for name in ("manifest.json", TABLES):
-        (tmp_path / name).write_bytes((session[0].dir / name).read_bytes())
+    (tmp_path / "manifest.json").write_bytes((session[0].dir / "manifest.json").read_bytes())
+    shutil.copytree(session[0].dir / TABLES, tmp_path / TABLES)
     log = SessionLog(session[0].dir / SESSION)
     with pytest.raises(RuntimeError), SessionWriter(tmp_path / SESSION, log.header) as writer:
         for item in log:
@@ -167,7 +167,7 @@ def test_sessions_that_are_none(session: tuple[Run, Any], tmp_path: Path) -> Non
         replay.replay(session[0], tmp_path)
     for name in ("manifest.json", SESSION):
         (tmp_path / name).write_bytes((session[0].dir / name).read_bytes())
-    (tmp_path / TABLES).write_bytes(b"")
+    (tmp_path / TABLES).mkdir()
     with pytest.raises(DataError, match="the tables of the session cannot be read"):
         replay.replay(session[0], tmp_path)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btcframe.kernels.linear import Linear, predict, ridge, standardise
+from btcframe.kernels.linear import Linear, Sums, add_rows, add_squares, no_rows, predict, ridge, standardise
 from btcframe.types import PREDICTION
 
 
@@ -23,22 +25,52 @@ def model(k: int, h: int, seed: int = 0) -> Linear:
     )  # fmt: skip
 
 
+def added(z: np.ndarray, y: np.ndarray, w: np.ndarray, cuts: Sequence[int] = ()) -> Sums:
+    """The sums of all rows, added in one or several batches."""
+    sums = no_rows(y.shape[1], z.shape[1])
+    for part in (slice(a, b) for a, b in itertools.pairwise((0, *cuts, len(z)))):
+        add_rows(z[part], np.ones(len(z[part]), bool), y[part], w[part], sums)
+    return sums
+
+
 @pytest.mark.parametrize("alpha", [1e-3, 1.0, 1e4])
 def test_ridge_is_scikit_learns(alpha: float) -> None:
     linear_model = pytest.importorskip("sklearn.linear_model")
     rng = np.random.default_rng(1)
     x = rng.standard_normal((500, 7))
-    y = x @ rng.standard_normal(7) + 3 + rng.standard_normal(500)
+    y = x @ rng.standard_normal((7, 2)) + 3 + rng.standard_normal((500, 2))
     w = rng.random(500)
-    theirs = linear_model.Ridge(alpha=alpha, solver="cholesky").fit(x, y, sample_weight=w)
-    ours = ridge(np.column_stack((x, np.ones(500))), y, w, alpha)
-    np.testing.assert_allclose(ours, [*theirs.coef_, theirs.intercept_], rtol=1e-9, atol=1e-12)
+    w[::7], y[5::11, 1] = 0.0, np.nan
+    z = np.column_stack((x, np.ones(500)))
+    sums = added(z, y, w)
+    betas = np.array([ridge(sums.gram[h], sums.moment[h], alpha) for h in range(2)])
+    squares = np.zeros(2)
+    add_squares(z, np.ones(500, bool), y, w, betas, squares)
+    for h in range(2):
+        rows = (w > 0) & np.isfinite(y[:, h])
+        theirs = linear_model.Ridge(alpha=alpha, solver="cholesky").fit(
+            x[rows], y[rows, h], sample_weight=w[rows]
+        )
+        np.testing.assert_allclose(betas[h], [*theirs.coef_, theirs.intercept_], rtol=1e-9, atol=1e-12)
+        left = y[rows, h] - theirs.predict(x[rows])
+        assert squares[h] == pytest.approx((w[rows] * left**2).sum(), rel=1e-9)
+        assert sums.rows[h] == rows.sum() and sums.weight[h] == pytest.approx(w[rows].sum(), rel=1e-12)
+        assert (sums.low[h], sums.high[h]) == (y[rows, h].min(), y[rows, h].max())
+
+
+@settings(max_examples=25, derandomize=True, deadline=None)
+@given(cuts=st.lists(st.integers(0, 200), max_size=6))
+def test_sums_do_not_depend_on_batches(cuts: list[int]) -> None:
+    rng = np.random.default_rng(2)
+    z, y, w = rng.standard_normal((200, 4)), rng.standard_normal((200, 2)), rng.random(200)
+    for one, other in zip(added(z, y, w), added(z, y, w, sorted(cuts)), strict=True):
+        assert one.tobytes() == other.tobytes()
 
 
 def test_ridge_gives_0_to_an_empty_column() -> None:
     z = np.column_stack((np.arange(10.0), np.zeros(10), np.ones(10)))
-    beta = ridge(z, 2 * np.arange(10.0), np.ones(10), 1e-9)
-    np.testing.assert_allclose(beta, [2, 0, 0], atol=1e-8)
+    sums = added(z, 2 * np.arange(10.0)[:, None], np.ones(10))
+    np.testing.assert_allclose(ridge(sums.gram[0], sums.moment[0], 1e-9), [2, 0, 0], atol=1e-8)
 
 
 def naive(x: np.ndarray, m: Linear) -> list[list[tuple[float, float, float, float]]]:

@@ -60,13 +60,25 @@ CAUGHT = [
     ("risk/locking", "reducing_passes", "LockingRisk blocks the way out", set()),
     ("source/unseeded_source", "deterministic", "UnseededSource is unseeded", set()),
     ("source/backwards", "order", "local_ts goes back at event 1000", set()),
+    ("source/standing_truth", "truth_form", "row_ns of its truth does not go forward at row 1", set()),
+    ("source/early_truth", "truth_form", "too early", set()),
+    ("source/plain_truth", "truth_form", "PlainTruth tells truth as", set()),
+    ("source/unseeded_truth", "truth_seeded", "its truth is unseeded", {"truth_apart"}),
+    ("source/same_truth", "truth_seeded", "SameTruth tells the same truth with seed 0 and seed 1", set()),
+    ("source/echoing_truth", "truth_apart", "its events change when a reader overwrites the truth", set()),
+    ("source/reading_truth", "truth_apart", "its truth depends on what a reader does with the events", set()),
+    ("source/no_oracle", "oracle", "NoOracle tells truth but has no oracle", set()),
+    ("source/silent_oracle", "oracle", "the oracle of SilentOracle gives nan at row", set()),
+    ("source/flat_oracle", "oracle", "for 19 rows and 3 horizons", set()),
+    ("source/smoothing_oracle", "oracle", "the oracle of SmoothingOracle looks at other rows", set()),
+    ("source/touching_oracle", "oracle", "the oracle of TouchingOracle changes the truth", set()),
     ("clock/early", "boundaries", "EarlyClock closes row", set()),
     ("venue/generous", "reports", "reconcile() says", {"market_order"}),
 ]  # fmt: skip
 
 HONEST = [
     "features/honest", "regime/honest_regime", "label/honest_label", "model/honest_model", "policy/honest_policy",
-    "risk/honest_risk", "source/honest_source",
+    "risk/honest_risk", "source/honest_source", "source/honest_truth",
 ]  # fmt: skip
 
 

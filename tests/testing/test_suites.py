@@ -12,6 +12,7 @@ from btcframe.testing import (
     NotApplicable,
     SourceSuite,
     StoreSuite,
+    TruthSuite,
     VenueSuite,
     sources,
     stores,
@@ -122,6 +123,11 @@ class TestHonestSource(SourceSuite):
         return cheats.HonestSource()
 
 
+class TestHonestTruth(TruthSuite):
+    def make(self):
+        return cheats.HonestTruth()
+
+
 @pytest.mark.parametrize(
     ("store", "check", "words"),
     [
@@ -163,6 +169,15 @@ def test_a_source_that_cannot_be_opened_is_skipped():
 
     with pytest.raises(NotApplicable, match="no file"):
         sources.check_order(Broken())
+
+
+@pytest.mark.parametrize(
+    "check",
+    [sources.check_truth_form, sources.check_truth_seeded, sources.check_truth_apart, sources.check_oracle],
+)
+def test_a_source_without_truth_is_not_asked_for_any(check):
+    with pytest.raises(NotApplicable, match="tells no truth"):
+        check(cheats.HonestSource())
 
 
 def test_what_cannot_be_imported_is_skipped():

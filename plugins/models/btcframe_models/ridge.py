@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import logging
 import statistics
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from btcframe.api import TrainingSet
 from btcframe.errors import ModelError
-from btcframe.kernels.linear import Linear, predict, ridge, standardise
+from btcframe.kernels.linear import Linear, Sums, add_rows, add_squares, no_rows, predict, ridge, standardise
 from btcframe.types import Floats, StateArray, duration_name
 
 log = logging.getLogger(__name__)
 
 STRONGEST = 1e12
 """The strongest penalty: beyond it every coefficient is 0 anyway."""
+
+SCALED_ON = 200_000
+"""Training rows, evenly spaced, that tell the scale of a column: more would not tell it better than to a few tenths of
+a per cent, and would have to be in memory at once."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,8 @@ class Ridge:
 
     z = (x − median) / (IQR/1.349), cut at ±clip: order-flow columns have tails of hundreds of interquartile ranges. A
     column whose IQR is 0 is scaled by 1.2533 · mean |x − median|; one that is constant or never there gets the
-    coefficient 0. A missing value counts as the median; a row missing more than `max_missing` of the columns is not
+    coefficient 0. Beyond 200,000 training rows median and IQR are those of as many, evenly spaced; the regression
+    itself is on all of them. A missing value counts as the median; a row missing more than `max_missing` of the columns is not
     trained on, and its prediction is NaN. Rows without a label at a horizon are left out for that horizon.
 
     p_up and the interval come from a normal distribution with the training residuals' standard deviation: a rough
@@ -73,7 +80,7 @@ class Ridge:
             If no column varies, a horizon has fewer labelled rows than twice the columns (at least 20), or its
             label never changes.
         """
-        center, scale = _robust_scale(data.x)
+        center, scale = _robust_scale(_spaced(data))
         used = int(np.count_nonzero(scale))
         if used == 0:
             raise ModelError(
@@ -94,14 +101,19 @@ class Ridge:
             max_missing=int(self.max_missing * used),
             width=statistics.NormalDist().inv_cdf((1 + self.coverage) / 2),
         )
-        z = np.empty((len(data.x), k + 1))
-        usable = standardise(data.x, linear, z) & (data.weight > 0)
+        sums = no_rows(horizons, k + 1)
+        for z, usable, part in _standardised(data, linear):
+            add_rows(z, usable, data.y[part], data.weight[part], sums)
         for h, horizon in enumerate(data.horizons_ns):
-            rows = usable & np.isfinite(data.y[:, h])
-            _check_label(data.y[rows, h], duration_name(horizon), len(data.y), used)
-            linear.coef[h], linear.intercept[h], linear.sigma[h] = _fit_one(
-                z[rows], data.y[rows, h], data.weight[rows], self.alpha * data.weight[rows].sum(), used
-            )
+            _check_label(sums, h, duration_name(horizon), len(data.y), used)
+        beta = np.array(
+            [ridge(sums.gram[h], sums.moment[h], self.alpha * sums.weight[h]) for h in range(horizons)]
+        )
+        squares = np.zeros(horizons)
+        for z, usable, part in _standardised(data, linear):
+            add_squares(z, usable, data.y[part], data.weight[part], beta, squares)
+        linear.coef[:], linear.intercept[:] = beta[:, :-1], beta[:, -1]
+        linear.sigma[:] = np.sqrt(squares / sums.weight * sums.rows / (sums.rows - used))
         return RidgePredictor(data.columns, data.horizons_ns, linear)
 
     def load(self, directory: Path) -> RidgePredictor:
@@ -161,23 +173,38 @@ def _robust_scale(x: Floats) -> tuple[Floats, Floats]:
     return center, scale
 
 
-def _check_label(y: Floats, horizon: str, rows: int, used: int) -> None:
+def _spaced(data: TrainingSet) -> Floats:
+    """At most SCALED_ON rows of x, evenly spaced."""
+    step = max(1, -(-len(data.x) // SCALED_ON))
+    out = np.empty((-(-len(data.x) // step), data.x.shape[1]))
+    for part in data.pieces():
+        first = -part.start % step
+        rows = data.x[part][first::step]
+        at = (part.start + first) // step
+        out[at : at + len(rows)] = rows
+    return out
+
+
+def _standardised(data: TrainingSet, linear: Linear) -> Iterator[tuple[Floats, npt.NDArray[np.bool_], slice]]:
+    """The training rows in order, some at a time: scaled, which of them can be used, and where they stand."""
+    z = np.empty((0, 0))
+    for part in data.pieces():
+        x = data.x[part]
+        if len(z) < len(x):
+            z = np.empty((len(x), x.shape[1] + 1))
+        yield z, standardise(x, linear, z), part
+
+
+def _check_label(sums: Sums, h: int, horizon: str, rows: int, used: int) -> None:
     need = max(20, 2 * used)
-    if len(y) < need:
+    if sums.rows[h] < need:
         raise ModelError(
-            f"ridge: horizon {horizon} has {len(y):,} labelled rows with features, of {rows:,} training rows; "
+            f"ridge: horizon {horizon} has {sums.rows[h]:,} labelled rows with features, of {rows:,} training rows; "
             f"{used} columns need {need:,}",
             hint="Use more data, fewer folds, or features that warm up sooner.",
         )
-    if y.min() == y.max():
+    if sums.low[h] == sums.high[h]:
         raise ModelError(
-            f"ridge: the label at horizon {horizon} is {y[0]:g} bps on all {len(y):,} training rows",
+            f"ridge: the label at horizon {horizon} is {sums.low[h]:g} bps on all {sums.rows[h]:,} training rows",
             hint="Nothing can be learned from a price that does not move: use a longer horizon or another window.",
         )
-
-
-def _fit_one(z: Floats, y: Floats, weight: Floats, alpha: float, used: int) -> tuple[Floats, float, float]:
-    beta = ridge(z, y, weight, alpha)
-    residual = y - np.einsum("ij,j->i", z, beta)  # einsum without optimize never calls a threaded BLAS
-    variance = (weight * residual**2).sum() / weight.sum() * len(y) / (len(y) - used)
-    return beta[:-1], float(beta[-1]), float(np.sqrt(variance))

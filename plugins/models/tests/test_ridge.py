@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from btcframe import scratch
 from btcframe.api import TrainingSet
 from btcframe.errors import ModelError
 from btcframe.split import WalkForward
 from btcframe.types import NS, PREDICTION
+from btcframe_models import ridge
 from btcframe_models.ridge import Ridge
 from btcframe_models.zero import Zero
 
@@ -91,6 +93,16 @@ def test_rows_missing_too_much_are_neither_trained_on_nor_predicted() -> None:
     np.testing.assert_allclose(
         predict(without, data.x)["mean"], predict(with_holes, data.x)["mean"], atol=0.05
     )
+
+
+def test_a_long_training_set_is_scaled_on_rows_evenly_spaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ridge, "SCALED_ON", 130)
+    monkeypatch.setattr(scratch, "PIECE", 97)
+    data = training_set()
+    fitted = Ridge().fit(data)
+    low, median, high = np.percentile(data.x[::5], (25, 50, 75), axis=0)  # every fifth of 600: 120 rows
+    np.testing.assert_array_equal(fitted.linear.center, median)
+    np.testing.assert_array_equal(fitted.linear.scale, (high - low) / 1.349)
 
 
 def test_weight_0_is_as_good_as_absent() -> None:

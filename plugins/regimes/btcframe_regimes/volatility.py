@@ -16,6 +16,9 @@ from btcframe.types import Floats, Instrument, Ints, RowArray, StateArray
 
 LABELS = ("low", "normal", "high")
 UNKNOWN = -1
+FITTED_ON = 1_000_000
+"""Training rows, evenly spaced, that tell the thresholds: more would not tell them better."""
+
 LONGEST = 10_000_000
 """Rows a window may have: its memory is a float for each."""
 
@@ -28,7 +31,8 @@ class Volatility:
     per row. NaN until the window has passed, where the row's own return is NaN, and where fewer than ⌈0.8·window⌉
     returns are valid. The window is summed afresh for each row, so nothing drifts.
 
-    Fitting takes the quantiles `low` and `high` of v over the training rows as thresholds. A row is then low,
+    Fitting takes the quantiles `low` and `high` of v over the training rows (beyond a million, as many, evenly spaced)
+    as thresholds. A row is then low,
     normal or high; a regime is left only when v passes its threshold by the share `hysteresis`. Probabilities are 0 or 1,
     NaN where v is NaN (the regime is kept over such rows).
 
@@ -97,7 +101,8 @@ class Volatility:
         ModelError
             If fewer than 20 rows have one.
         """
-        values = descriptors[np.isfinite(descriptors[:, 0]), 0]
+        spaced = descriptors[:: max(1, -(-len(descriptors) // FITTED_ON)), 0]
+        values = spaced[np.isfinite(spaced)]
         if len(values) < 20:
             raise ModelError(
                 f"regime volatility: {len(values)} of {len(descriptors):,} training rows have a volatility, 20 are needed",

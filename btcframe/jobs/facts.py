@@ -1,0 +1,52 @@
+"""What a market looks like, in numbers, and beside other markets that were measured before."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from btcframe.facts.measure import FILE, Facts, as_json, load, measure
+from btcframe.pipeline import Pipeline
+from btcframe.report.facts_page import PAGE, facts_page
+from btcframe.report.facts_table import facts_table
+from btcframe.report.page import save
+from btcframe.run import Run, load_manifest, write_json
+
+
+def main(run: Run) -> Facts:
+    """Measure the source's stylised facts; leave them as `facts.json` and a page, and print them as a table.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If the source has no book, or not enough of one, or a run named in `beside` has no facts.
+    """
+    others = [_earlier(Path(directory)) for directory in run.config["beside"]]
+    source, clock = run.component("source"), run.component("clock")
+    with contextlib.closing(source.open(seed=run.seed)) as feed, run.progress("measuring") as bar:
+        pipeline = Pipeline(feed.instrument, clock, {}, run.component("regime"))
+        facts = measure(feed, pipeline, clock.period_ns, bar.advance)
+    if not source.fingerprint():  # made, not recorded: its day means nothing
+        facts = facts._replace(name=run.config["source"]["plugin"])
+    write_json(run.dir / FILE, as_json(facts))
+    markets = told_apart([facts, *others])
+    save(run.dir / PAGE, facts_page(markets))
+    run.manifest.setdefault("results", {})["facts"] = {"market": dict(facts.market), "beside": len(others)}
+    run.say(facts_table(markets))
+    return facts
+
+
+def _earlier(directory: Path) -> Facts:
+    """The facts of a run that is whole."""
+    load_manifest(directory)
+    return load(directory)
+
+
+def told_apart(markets: list[Facts]) -> list[Facts]:
+    """The same with names that differ: a second one of a name gets a number."""
+    seen: dict[str, int] = {}
+    result = []
+    for m in markets:
+        seen[m.name] = seen.get(m.name, 0) + 1
+        result.append(m if seen[m.name] == 1 else m._replace(name=f"{m.name} ({seen[m.name]})"))
+    return result

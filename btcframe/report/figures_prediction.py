@@ -1,0 +1,166 @@
+"""Figures of predictions: against what happened, against the oracle, and how far their probabilities can be believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from btcframe.report.metrics import Estimate
+from btcframe.report.outcomes import Binned, Outcome
+from btcframe.report.plots import SERIES, Figure, axis, layout, line, marked, plain
+from btcframe.report.words import number
+from btcframe.types import duration_name
+
+
+def ics(metrics: Sequence[Mapping[str, Any]], oracle: Sequence[Mapping[str, Any]]) -> Figure:
+    """Correlation of prediction and outcome per horizon, the oracle's beside it."""
+    names = [duration_name(m["horizon_ns"]) for m in metrics]
+    series = [("model", metrics, "var(--s1)", "circle"), ("oracle", oracle, "var(--s2)", "diamond")]
+    data = []
+    for k, (name, of, colour, symbol) in enumerate(each for each in series if each[1]):
+        ic = [estimate(m["ic"]) for m in of]
+        shift = 0.12 * (2 * k - 1) if oracle else 0.0
+        data.append(
+            _points(
+                np.arange(len(ic)) + shift, ic, colour, name, symbol,
+                hovertemplate=f"{name}: %{{y:+.3f}}<extra></extra>",
+            )
+        )  # fmt: skip
+    said = "; ".join(
+        f"{name}: {number(m['ic']['value'], 3, sign=True)}"
+        if m["ic"]["value"] is not None
+        else f"{name}: none"
+        for name, m in zip(names, metrics, strict=True)
+    )
+    return Figure(
+        "ic",
+        "Information coefficient per horizon",
+        data,
+        layout(
+            xaxis=axis(
+                "horizon", tickvals=list(range(len(names))), ticktext=names, showgrid=False, zeroline=False,
+                range=[-0.6, len(names) - 0.4],
+            ),
+            yaxis=axis("IC", tickformat=".2f", rangemode="tozero"),
+            showlegend=bool(oracle),
+        ),
+        f"Information coefficient of the model: {said}.",
+        "Correlation of prediction and outcome about zero, out of sample, with 95 % block-bootstrap intervals; a point "
+        "without one has too few independent blocks"
+        + (
+            ". The oracle knows the market's hidden state: nobody can do better, but for chance."
+            if oracle
+            else "."
+        ),
+        height=280,
+    )  # fmt: skip
+
+
+def outcome(o: Outcome) -> Figure:
+    """What happened, by what was predicted; the oracle's expectation beside it."""
+    name = duration_name(o.horizon_ns)
+    data = [_line_of_truth(o.outcome.x)]
+    data.append(
+        _binned(o.outcome, "var(--s1)", "outcome", "circle", "predicted %{x:+.2f}, outcome %{y:+.2f} bps")
+    )
+    if o.expected:
+        data.append(
+            _binned(o.expected, "var(--s2)", "oracle", "diamond", "predicted %{x:+.2f}, oracle %{y:+.2f} bps")
+        )
+    ends = o.outcome.y[0], o.outcome.y[-1]
+    return Figure(
+        f"outcome-{name}",
+        f"Over {name}: outcome by prediction",
+        data,
+        layout(
+            xaxis=axis("predicted return, bps"),
+            yaxis=axis("mean return, bps"),
+            showlegend=o.expected is not None,
+        ),
+        f"Mean outcome in {len(o.outcome.x)} bins of the prediction, from {_bps(ends[0])} in the lowest to "
+        f"{_bps(ends[1])} in the highest.",
+        None,
+        height=300,
+    )
+
+
+def oracle(outcomes: Sequence[Outcome]) -> Figure:
+    """Whether the oracle is right on average: outcome by its expectation."""
+    known = [(k, o.oracle, duration_name(o.horizon_ns)) for k, o in enumerate(outcomes) if o.oracle]
+    data = [_line_of_truth(np.concatenate([binned.x for _, binned, _ in known]))]
+    data += [
+        _binned(binned, SERIES[k % len(SERIES)], name, "circle", "expected %{x:+.2f}, outcome %{y:+.2f} bps")
+        for k, binned, name in known
+    ]
+    return Figure(
+        "oracle",
+        "The oracle: outcome by its expectation",
+        data,
+        layout(
+            xaxis=axis("expected return given the hidden state, bps"),
+            yaxis=axis("mean return, bps"),
+            showlegend=True,
+        ),
+        "Mean outcome in bins of the oracle's expectation: on the diagonal where the oracle is right on average.",
+        "A check of the market, not of the model: the points lie on the dashed line where the oracle is right.",
+        height=300,
+    )
+
+
+def calibration(outcomes: Sequence[Outcome]) -> Figure:
+    """How often the price rose, by how probable the model called it."""
+    known = [(k, o.up, duration_name(o.horizon_ns)) for k, o in enumerate(outcomes) if o.up]
+    data = [_line_of_truth(np.concatenate([binned.x for _, binned, _ in known]))]
+    data += [
+        _binned(binned, SERIES[k % len(SERIES)], name, "circle", "said %{x:.1%}, rose %{y:.1%}")
+        for k, binned, name in known
+    ]
+    return Figure(
+        "calibration",
+        "How often it rose, by the probability given",
+        data,
+        layout(
+            xaxis=axis("predicted probability of a rise", tickformat=".0%"),
+            yaxis=axis("share that rose", tickformat=".0%"),
+            showlegend=True,
+        ),
+        "Share of rises in bins of the predicted probability; a calibrated model lies on the diagonal.",
+        "Moves of exactly 0 are left out. A calibrated model lies on the dashed line.",
+        height=300,
+    )
+
+
+def _line_of_truth(x: Any) -> dict[str, Any]:
+    ends = plain([np.min(x), np.max(x)])
+    dash = {"dash": "dash", "width": 1}
+    return line(ends, ends, "var(--quiet)", "as predicted", line=dash, hoverinfo="skip", showlegend=False)
+
+
+def _binned(binned: Binned, colour: str, name: str, symbol: str, hover: str) -> dict[str, Any]:
+    return _points(binned.x, binned.y, colour, name, symbol, hovertemplate=f"{hover}<extra>{name}</extra>")
+
+
+def _points(
+    x: Any, y: Sequence[Estimate], colour: str, name: str, symbol: str, **more: Any
+) -> dict[str, Any]:
+    values, low, high = (np.array(each, np.float64) for each in zip(*y, strict=True))
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": plain(x),
+        "y": plain(values),
+        "error_y": marked(values, low, high) | {"color": colour},
+        "marker": {"color": colour, "size": 8, "symbol": symbol},
+    } | more
+
+
+def _bps(e: Estimate) -> str:
+    return f"{number(e.value, 2, sign=True)} bps"
+
+
+def estimate(told: Mapping[str, float | None]) -> Estimate:
+    """An estimate from a manifest, where NaN is null."""
+    return Estimate(*(np.nan if (value := told[k]) is None else value for k in Estimate._fields))

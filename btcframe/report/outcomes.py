@@ -1,0 +1,228 @@
+"""Out-of-sample predictions against what happened, and against the oracle, in bins: read as a stream.
+
+Bins hold equally many rows. The mean of each has an interval from blocks of time of five horizons or more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from btcframe.errors import DataError
+from btcframe.report.metrics import BLOCK_HORIZONS, Estimate
+from btcframe.report.resample import block_of, ratios
+from btcframe.types import Floats, Ints, duration_name
+
+BINS = 10
+SAMPLED = 200_000
+"""Rows, evenly spaced, that tell where the bins' edges are."""
+
+_FIXED = ("row_ns", "fold")
+_PREFIXES = ("regime_", "mean_", "p_up_", "low_", "high_", "oracle_")
+
+
+class Binned(NamedTuple):
+    """Means in bins of something.
+
+    Parameters
+    ----------
+    x : float64[b]               mean of what is binned
+    y : tuple of Estimate        mean of the other
+    rows : int64[b]
+    """
+
+    x: Floats
+    y: tuple[Estimate, ...]
+    rows: Ints
+
+
+class Outcome(NamedTuple):
+    """Predictions of one horizon.
+
+    Parameters
+    ----------
+    horizon_ns : int
+    rows : int                           of the test windows
+    predicted, labelled, both : int      rows with a prediction, with a label, with both
+    outcome : Binned                     label by prediction, bps
+    up : Binned or None                  share of rises by predicted probability; None where the model has none
+    inside : Estimate                    share of labels within the model's interval, NaN where it has none
+    expected : Binned or None            oracle's expectation by prediction, bps; None without an oracle
+    oracle : Binned or None              label by oracle's expectation, bps
+    """
+
+    horizon_ns: int
+    rows: int
+    predicted: int
+    labelled: int
+    both: int
+    outcome: Binned
+    up: Binned | None
+    inside: Estimate
+    expected: Binned | None
+    oracle: Binned | None
+
+
+class Predictions:
+    """A run's file of out-of-sample predictions.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    DataError
+        If it cannot be read or is not such a file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            self._file = pq.ParquetFile(path, pre_buffer=False)  # buffered, the whole file is kept in memory
+        except (OSError, pa.ArrowException) as error:
+            raise DataError(f"the predictions cannot be read: {error}", where=str(path)) from error
+        self.names: tuple[str, ...] = tuple(self._file.schema_arrow.names)
+        self.rows: int = self._file.metadata.num_rows
+        self.regimes = tuple(n.removeprefix("regime_") for n in self.names if n.startswith("regime_"))
+        self.labels = tuple(n for n in self.names if n not in _FIXED and not n.startswith(_PREFIXES))
+        if "row_ns" not in self.names:
+            raise DataError("these are not predictions: there is no column row_ns", where=str(path))
+        ends = [int(ns) for (batch,) in self.columns(["row_ns"]) for ns in batch[[0, -1]]]
+        self.first_ns, self.last_ns = (ends[0], ends[-1]) if ends else (0, 0)
+
+    def columns(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """Some columns, batch by batch."""
+        for batch in self._file.iter_batches(columns=list(names)):
+            if batch.num_rows:
+                yield tuple(batch.column(name).to_numpy(zero_copy_only=False) for name in names)
+
+    def regime(self) -> Iterator[tuple[Ints, Ints]]:
+        """Times of rows and the likeliest regime's index, −1 where there is none, batch by batch."""
+        for row_ns, *probabilities in self.columns(["row_ns", *(f"regime_{r}" for r in self.regimes)]):
+            yield row_ns, likeliest(np.column_stack(probabilities))
+
+    def regime_at(self, ns: Ints) -> Ints:
+        """The likeliest regime of the last row at or before each moment, int64[n]; −1 where there is none.
+
+        Parameters
+        ----------
+        ns : int64[n]     increasing
+        """
+        found = np.full(len(ns), -1, np.int64)
+        if self.regimes:
+            for row_ns, index in self.regime():
+                start, stop = np.searchsorted(ns, (row_ns[0], row_ns[-1]), side="left")
+                stop = min(int(stop) + 1, len(ns))
+                at = np.searchsorted(row_ns, ns[start:stop], side="right") - 1
+                found[start:stop] = index[at]
+        return found
+
+
+def likeliest(probabilities: Floats) -> Ints:
+    """Index of the largest probability in each row, −1 where they are unknown."""
+    unknown = np.isnan(probabilities).any(axis=1)
+    index: Ints = np.where(unknown, -1, np.nan_to_num(probabilities, nan=-1.0).argmax(axis=1))
+    return index
+
+
+def read_outcomes(predictions: Predictions, horizons_ns: Sequence[int], *, seed: int) -> list[Outcome]:
+    """What became of the predictions, per horizon.
+
+    Parameters
+    ----------
+    predictions : Predictions
+    horizons_ns : sequence of int     one per label, in their order
+    seed : int                        of the intervals
+    """
+    pairs = zip(horizons_ns, predictions.labels, strict=True)
+    return [_outcome(predictions, horizon, label, seed) for horizon, label in pairs]
+
+
+def _outcome(predictions: Predictions, horizon_ns: int, label: str, seed: int) -> Outcome:
+    name = duration_name(horizon_ns)
+    names = ["row_ns", f"mean_{name}", label, f"p_up_{name}", f"low_{name}", f"high_{name}"]
+    if f"oracle_{name}" in predictions.names:
+        names.append(f"oracle_{name}")
+    first, last = predictions.first_ns, predictions.last_ns
+    shortest = BLOCK_HORIZONS * horizon_ns
+    _, blocks = block_of(np.empty(0, np.int64), first, last, shortest)
+    edges = _edges(predictions, [f"mean_{name}", f"p_up_{name}", *names[6:]])
+    outcome, expected, oracle, up = (_Sums(edges[k], blocks) for k in (0, 0, 2 if len(edges) > 2 else 0, 1))
+    inside = np.zeros((blocks, 2))
+    predicted = labelled = both = 0
+    for row_ns, mean, y, p_up, low, high, *rest in predictions.columns(names):
+        block, _ = block_of(row_ns, first, last, shortest)
+        truth = rest[0] if rest else np.full(len(mean), np.nan)
+        predicted += int(np.isfinite(mean).sum())
+        labelled += int(np.isfinite(y).sum())
+        both += int((np.isfinite(mean) & np.isfinite(y)).sum())
+        outcome.add(mean, y, block)
+        expected.add(mean, truth, block)
+        oracle.add(truth, y, block)
+        up.add(p_up, np.where(np.isfinite(y) & (y != 0), y > 0, np.nan), block)
+        known = np.isfinite(low) & np.isfinite(high) & np.isfinite(y)
+        within = known & (low <= y) & (y <= high)
+        for k, counted in enumerate((within, known)):
+            inside[:, k] += np.bincount(block, weights=counted, minlength=blocks)
+    return Outcome(
+        horizon_ns,
+        predictions.rows,
+        predicted,
+        labelled,
+        both,
+        outcome.means(seed),
+        up.means(seed, least=0, most=1) if up.any else None,
+        ratios(inside[:, :1], inside[:, 1:], seed=seed, least=0, most=1)[0],
+        expected.means(seed) if expected.any else None,
+        oracle.means(seed) if oracle.any else None,
+    )
+
+
+def _edges(predictions: Predictions, names: Sequence[str]) -> list[Floats]:
+    """Inner edges of the bins of some columns."""
+    step = max(1, predictions.rows // SAMPLED)
+    sampled: list[list[Floats]] = [[] for _ in names]
+    at = 0
+    for batch in predictions.columns(names):
+        for found, values in zip(sampled, batch, strict=True):
+            found.append(values[-at % step :: step].copy())  # a view would keep the whole batch
+        at += len(batch[0])
+    edges = []
+    for found in sampled:
+        values = np.concatenate(found) if found else np.empty(0)
+        values = values[np.isfinite(values)]
+        inner = np.quantile(values, np.arange(1, BINS) / BINS) if len(values) else np.empty(0)
+        edges.append(np.unique(inner))
+    return edges
+
+
+class _Sums:
+    """Sums by block and bin of x, of y and of the rows that have both."""
+
+    def __init__(self, edges: Floats, blocks: int) -> None:
+        self._edges = edges
+        self._sums = np.zeros((3, blocks, len(edges) + 1))
+
+    def add(self, x: Floats, y: Floats, block: Ints) -> None:
+        known = np.isfinite(x) & np.isfinite(y)
+        x, y, block = x[known], y[known], block[known]
+        cell = block * self._sums.shape[2] + np.searchsorted(self._edges, x, side="right")
+        for k, values in enumerate((x, y, np.ones(len(x)))):
+            flat = np.bincount(cell, weights=values, minlength=self._sums[k].size)
+            self._sums[k] += flat.reshape(self._sums[k].shape)
+
+    @property
+    def any(self) -> bool:
+        return bool(self._sums[2].any())
+
+    def means(self, seed: int, *, least: float = -np.inf, most: float = np.inf) -> Binned:
+        rows = self._sums[2].sum(axis=0)
+        x, y, n = (sums[:, rows > 0] for sums in self._sums)
+        estimates = ratios(y, n, seed=seed, least=least, most=most) if rows.any() else []
+        return Binned(x.sum(axis=0) / n.sum(axis=0), tuple(estimates), rows[rows > 0].astype(np.int64))

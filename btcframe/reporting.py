@@ -1,0 +1,238 @@
+"""The report of a finished run, made from the files it left: right after the run, or again at any later time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from btcframe import truth
+from btcframe.audit import load_tables
+from btcframe.config import nodes
+from btcframe.errors import BtcframeError, DataError, PluginError
+from btcframe.plugins import Catalog
+from btcframe.report.conclusion import conclude, not_traded
+from btcframe.report.findings import About, Findings, Market, Regimes, Session, View, of_session
+from btcframe.report.outcomes import Predictions, read_outcomes
+from btcframe.report.page import PAGE, save
+from btcframe.report.run_page import run_page
+from btcframe.report.thin import extremes
+from btcframe.run import load_manifest
+from btcframe.session import SESSION, TABLES
+from btcframe.session_log import SessionLog
+from btcframe.training import PREDICTIONS
+from btcframe.types import Instrument, Ints
+
+REPORTED = ("run", "train", "backtest")
+"""The verbs whose runs have something to report."""
+
+CLOSE_ROWS = 900
+"""Rows of the stretch that is drawn at full resolution: a quarter of an hour at one row a second."""
+
+T = TypeVar("T")
+
+
+class Reported(NamedTuple):
+    """A report that stands in its run's directory."""
+
+    findings: Findings
+    page: Path
+
+
+def report(directory: Path, manifest: Mapping[str, Any], catalog: Catalog) -> Reported:
+    """Make the report of a run and write its page into the run's directory.
+
+    Parameters
+    ----------
+    directory : Path     of the run
+    manifest : mapping   its manifest, with its results
+    catalog : Catalog    to find its store, and what its components say of themselves
+
+    Raises
+    ------
+    DataError
+        If a run of this verb has nothing to report, or what it left is damaged.
+    StoreError
+        If the page cannot be written.
+    """
+    findings = gather(directory, manifest, catalog)
+    save(directory / PAGE, run_page(findings))
+    return Reported(findings, directory / PAGE)
+
+
+def report_again(directory: Path, catalog: Catalog) -> Reported:
+    """The report of a finished run.
+
+    Raises
+    ------
+    DataError
+        If the directory holds no whole run.
+    """
+    return report(directory, load_manifest(directory), catalog)
+
+
+def gather(directory: Path, manifest: Mapping[str, Any], catalog: Catalog) -> Findings:
+    """Read what a run left; see `report`. What is missing is named in the findings and stops nothing."""
+    verb, config, seed = manifest["verb"], manifest["config"], int(manifest["seed"])
+    if verb not in REPORTED:
+        raise DataError(
+            f"{directory} is a {verb}: there is nothing to report",
+            hint=f"Reports are made of: {', '.join(REPORTED)}.",
+            next="Make one: btcframe run",
+        )
+    results = manifest.get("results", {})
+    missing: dict[str, str] = {}
+    session = _session(directory, config, seed) if "backtest" in results else None
+    if session is None:
+        missing["session"] = (
+            "Nothing was traded: this run is a training. To trade its predictions: btcframe backtest."
+        )
+    trained, where = _training(directory, manifest, missing)
+    training = trained.get("results", {}).get("train") if trained else None
+    build = _attempt(missing, "build", lambda: _build(trained, catalog)) if trained else None
+    if trained is None:
+        missing["build"] = missing["outcomes"]
+    symbol = session.instrument.symbol if session else build["symbol"] if build else "?"
+    market = Market.of(symbol, config["source"]["plugin"])
+    predictions = _attempt(missing, "outcomes", lambda: Predictions(where)) if trained else None
+    outcomes = []
+    regimes = None
+    if predictions is not None and trained is not None and training is not None:
+        horizons = [int(m["horizon_ns"]) for m in training["metrics"]]
+        outcomes = read_outcomes(predictions, horizons, seed=seed)
+        regimes = _regimes(predictions, trained, catalog)
+    verdict = not_traded()
+    price = close = None
+    if session:
+        verdict = conclude(session.evidence, f"{symbol}, source {market.source}", market.quote, seed=seed)
+        price, close = _price(session, predictions), _close(session, predictions)
+    return Findings(
+        manifest=manifest,
+        name=directory.resolve().name,
+        market=market,
+        verdict=verdict,
+        session=session,
+        price=price,
+        close=close,
+        training=training,
+        outcomes=outcomes,
+        regimes=regimes,
+        build=build,
+        about=_about(config, catalog),
+        missing=missing,
+    )
+
+
+def _attempt(missing: dict[str, str], name: str, make: Callable[[], T]) -> T | None:
+    """What `make` gives, or None and the reason: a store may have moved since the run."""
+    try:
+        return make()
+    except BtcframeError as error:
+        missing[name] = " ".join(str(error).splitlines())
+        return None
+
+
+def _session(directory: Path, config: Mapping[str, Any], seed: int) -> Session:
+    header = SessionLog(directory / SESSION).header
+    instrument = Instrument(
+        header["symbol"], Decimal(header["tick"]), Decimal(header["lot"]), header["contract"]
+    )
+    return of_session(
+        load_tables(directory / TABLES), instrument, float(config["backtest"]["cash"]), seed=seed
+    )
+
+
+def _training(
+    directory: Path, manifest: Mapping[str, Any], missing: dict[str, str]
+) -> tuple[Mapping[str, Any] | None, Path]:
+    """The manifest of the run that made the predictions, and where they lie."""
+    elsewhere = manifest["config"].get("trained")
+    if not elsewhere:
+        return manifest, directory / PREDICTIONS
+    found = _attempt(missing, "outcomes", lambda: load_manifest(Path(elsewhere)))
+    if found is None:
+        missing["outcomes"] = (
+            "The predictions lie with the training that was traded, and it cannot be read: "
+            + missing["outcomes"]
+        )
+    return found, Path(elsewhere) / PREDICTIONS
+
+
+def _build(trained: Mapping[str, Any], catalog: Catalog) -> Mapping[str, Any]:
+    name = trained["results"]["build"]["id"]
+    manifest = catalog.build("store", trained["config"]["store"]).builds().get(name)
+    if manifest is None:
+        raise DataError(f"the store no longer holds build {name}", hint=_store(trained))
+    found: Mapping[str, Any] = manifest
+    return found
+
+
+def _store(trained: Mapping[str, Any]) -> str:
+    settings = {k: v for k, v in trained["config"]["store"].items() if k != "plugin"}
+    return f"The run's store: {trained['config']['store']['plugin']} {settings}."
+
+
+def _regimes(predictions: Predictions, trained: Mapping[str, Any], catalog: Catalog) -> Regimes | None:
+    """Found regimes, against the true ones where a synthetic market told them."""
+    if not predictions.regimes:
+        return None
+    name = trained["results"]["build"]["id"]
+    try:
+        store = catalog.build("store", trained["config"]["store"])
+        known = truth.known(store.builds()[name])
+    except (BtcframeError, KeyError):  # without the build there is no truth; `missing` has named it already
+        known = False
+    names = predictions.regimes
+    rows = np.zeros(len(names), np.int64)
+    pairs = np.zeros((0, len(names)), np.int64)
+    unknown = 0
+    for row_ns, index in predictions.regime():
+        sure = index >= 0
+        unknown += int(np.count_nonzero(~sure))
+        rows += np.bincount(index[sure], minlength=len(names))
+        if known:
+            told = truth.read_truth(store, name, ["regime"], row_ns)["regime"]
+            both = sure & np.isfinite(told)
+            true = told[both].astype(np.int64)
+            if len(true) and true.max() >= len(pairs):
+                pairs = np.vstack((pairs, np.zeros((true.max() + 1 - len(pairs), len(names)), np.int64)))
+            np.add.at(pairs, (true, index[both]), 1)
+    return Regimes(names, rows, unknown, pairs if len(pairs) else None)
+
+
+def _price(session: Session, predictions: Predictions | None) -> View | None:
+    mid = session.tables["equity"]["mid"]
+    return _view(session, predictions, extremes(mid), len(mid)) if len(mid) else None
+
+
+def _close(session: Session, predictions: Predictions | None) -> View | None:
+    """The stretch of `CLOSE_ROWS` with the median round trip in its middle; None where nothing was filled."""
+    fills, row_ns = session.tables["fills"], session.tables["equity"]["row_ns"]
+    if not len(fills) or len(row_ns) <= CLOSE_ROWS:
+        return None
+    middle = int(np.searchsorted(row_ns, fills["venue_ns"][len(fills) // 2]))
+    start = min(max(middle - CLOSE_ROWS // 2, 0), len(row_ns) - CLOSE_ROWS)
+    return _view(session, predictions, np.arange(start, start + CLOSE_ROWS), CLOSE_ROWS)
+
+
+def _view(session: Session, predictions: Predictions | None, rows: Ints, total: int) -> View:
+    ns = session.tables["equity"]["row_ns"][rows]
+    regime = predictions.regime_at(ns) if predictions else np.full(len(rows), -1)
+    return View(rows, np.where(ns < session.span[0], -1, regime), total)
+
+
+def _about(config: Mapping[str, Any], catalog: Catalog) -> list[About]:
+    found = []
+    for slot, path, node in nodes(config):
+        if node is None:
+            continue
+        try:
+            doc = catalog.get(slot, node["plugin"]).cls.__doc__ or ""
+        except PluginError:
+            doc = ""  # no longer installed: the page says so
+        settings = {k: v for k, v in node.items() if k != "plugin"}
+        found.append(About(path, node["plugin"], doc, settings))
+    return found

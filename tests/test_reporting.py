@@ -1,0 +1,130 @@
+"""Any finished run can be reported again from its files; what has gone missing is named and stops nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jobs.small import make_run
+
+from btcframe.errors import DataError
+from btcframe.jobs import backtest as backtest_job
+from btcframe.jobs import train as train_job
+from btcframe.plugins import Catalog, discover
+from btcframe.report.page import PAGE
+from btcframe.reporting import gather, report_again
+from btcframe.run import load_manifest
+
+
+@pytest.fixture(scope="module")
+def catalog() -> Catalog:
+    return discover()
+
+
+@pytest.fixture(scope="module")
+def traded(tmp_path_factory: pytest.TempPathFactory, catalog: Catalog) -> tuple[Path, Path]:
+    """A training, and a backtest of its models."""
+    home = tmp_path_factory.mktemp("home")
+    training = make_run(home, catalog, "training", verb="train")
+    with training.recorded():
+        train_job.main(training)
+    session = make_run(home, catalog, "session", trained=str(training.dir))
+    with session.recorded():
+        backtest_job.main(session)
+    return training.dir, session.dir
+
+
+def test_a_backtest_finds_the_predictions_of_its_training(
+    traded: tuple[Path, Path], catalog: Catalog
+) -> None:
+    reported = report_again(traded[1], catalog)
+    found = reported.findings
+    assert reported.page == traded[1] / PAGE and reported.page.is_file()
+    assert found.session is not None and found.session.metrics.fills > 20
+    assert found.training is not None and len(found.outcomes) == 2
+    assert found.build is not None and found.build["summary"]["rows"] > 1000
+    assert not found.missing
+    told = load_manifest(traded[1])["results"]["backtest"]
+    assert found.session.metrics.net == told["net"]
+
+
+def test_twice_gives_the_same_page(traded: tuple[Path, Path], catalog: Catalog) -> None:
+    first = report_again(traded[1], catalog).page.read_bytes()
+    assert report_again(traded[1], catalog).page.read_bytes() == first
+
+
+def test_what_is_gone_is_named(traded: tuple[Path, Path], catalog: Catalog, tmp_path: Path) -> None:
+    for source, name in zip(traded, ("training", "session"), strict=True):
+        shutil.copytree(source, tmp_path / name)
+        manifest = tmp_path / name / "manifest.json"
+        told = json.loads(manifest.read_text())
+        told["config"]["store"]["path"] = str(tmp_path / "gone")
+        told["config"]["trained"] = str(tmp_path / "training") if told["config"]["trained"] else ""
+        told["config"]["risk"] = {"theirs": {"plugin": "uninstalled", "limit": 3}}
+        manifest.write_text(json.dumps(told))
+    found = gather(tmp_path / "session", load_manifest(tmp_path / "session"), catalog)
+    assert found.build is None and "no longer holds build" in found.missing["build"]
+    assert len(found.outcomes) == 2 and found.market.symbol == "BTC/USDT:USDT"
+    assert [a.doc for a in found.about if a.name == "uninstalled"] == [""]
+    assert not (tmp_path / "gone").exists()
+    assert "no longer holds build" in report_again(tmp_path / "session", catalog).page.read_text()
+
+    (tmp_path / "training" / "predictions.parquet").unlink()
+    found = report_again(tmp_path / "session", catalog).findings
+    assert not found.outcomes and "cannot be read" in found.missing["outcomes"]
+
+    shutil.rmtree(tmp_path / "training")
+    found = report_again(tmp_path / "session", catalog).findings
+    assert found.training is None and "is not a run" in found.missing["outcomes"]
+    assert found.session is not None
+
+
+def test_what_cannot_be_reported(traded: tuple[Path, Path], catalog: Catalog, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is not a run"):
+        report_again(tmp_path, catalog)
+    shutil.copytree(traded[1], tmp_path / "cut", ignore=shutil.ignore_patterns(PAGE))
+    manifest = tmp_path / "cut" / "manifest.json"
+    told = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(told | {"verb": "build"}))
+    with pytest.raises(DataError, match="is a build: there is nothing to report"):
+        report_again(tmp_path / "cut", catalog)
+    manifest.write_text(json.dumps(told | {"status": "interrupted"}))
+    with pytest.raises(DataError, match="is not whole"):
+        report_again(tmp_path / "cut", catalog)
+    manifest.write_text(json.dumps(told))
+    (tmp_path / "cut" / "tables" / "fills.npy").write_bytes(b"")
+    with pytest.raises(DataError, match="tables of the session cannot be read"):
+        report_again(tmp_path / "cut", catalog)
+    assert not (tmp_path / "cut" / PAGE).exists()
+
+
+def test_the_views_hold_extremes_and_regimes(traded: tuple[Path, Path], catalog: Catalog) -> None:
+    found = gather(traded[1], load_manifest(traded[1]), catalog)
+    assert found.session is not None and found.price is not None and found.regimes is not None
+    equity = found.session.tables["equity"]
+    assert np.nanmax(equity["mid"][found.price.rows]) == np.nanmax(equity["mid"])
+    before = equity["row_ns"][found.price.rows] < found.session.span[0]
+    assert (found.price.regime[before] == -1).all() and before.any()
+    assert (found.price.regime[~before] >= 0).mean() > 0.9
+    assert found.regimes.truth is None  # a random walk hides nothing
+
+
+def test_the_command(btcframe: Callable[..., Any], traded: tuple[Path, Path]) -> None:
+    done = btcframe("report", str(traded[1]))
+    assert done.returncode == 0, done.stderr
+    assert "Evidence of an edge after costs: not enough data." in done.stdout
+    assert f"Report: {traded[1] / PAGE}" in done.stdout
+    for arguments, code, says in (
+        ([], 2, "needs the directory"),
+        (["a", "b"], 2, "needs the directory"),
+        (["nowhere"], 4, "is not a run"),
+    ):
+        done = btcframe("report", *arguments)
+        assert done.returncode == code
+        assert says in done.stderr and "Traceback" not in done.stderr
+    assert "btcframe report [DIR]" in btcframe("report", "--help").stdout
