@@ -190,7 +190,7 @@ def price(found: Findings, session: Session, view: View) -> Figure:
     if strip:
         bottom = 0.0 if few else 0.25
         more["yaxis3"] = axis(
-            "", domain=[bottom, bottom + 0.04], showticklabels=False, showgrid=False, ticks=""
+            "", domain=[bottom, bottom + 0.04], showticklabels=False, showgrid=False, zeroline=False, ticks=""
         )
         data.append(strip)
     thinned = drawn_as(view.total, len(view.rows))

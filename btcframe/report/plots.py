@@ -61,19 +61,16 @@ def moments(ns: Ints) -> dict[str, str]:
 
 def axis(title: str = "", **more: Any) -> dict[str, Any]:
     """A calm axis: thin grid, no box, labels that make their own room."""
-    return (
-        {
-            "title": {"text": title, "standoff": 8, "font": {"size": 12}},
-            "color": "var(--muted)",
-            "gridcolor": "var(--grid)",
-            "zerolinecolor": "var(--zero)",
-            "zerolinewidth": 1,
-            "linecolor": "var(--rule)",
-            "automargin": "left+bottom",  # on all sides, a label at an edge may push its own tick to and fro for ever
-            "tickfont": {"size": 11},
-        }
-        | more
-    )
+    return {
+        "title": {"text": title, "standoff": 8, "font": {"size": 12}},
+        "color": "var(--muted)",
+        "gridcolor": "var(--grid)",
+        "zerolinecolor": "var(--zero)",
+        "zerolinewidth": 1,
+        "linecolor": "var(--rule)",
+        "automargin": "left+bottom",  # on all sides, a label at an edge may push itself to and fro for ever
+        "tickfont": {"size": 11},
+    } | more
 
 
 def time_axis(**more: Any) -> dict[str, Any]:
