@@ -6,7 +6,8 @@ time, give the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,10 @@ Gate = Callable[[EventArray, int], tuple[int, bool]]
 """(events ingested, now) → (how many of them may stand, whether something was reported)."""
 
 _WAKES = tuple(Wake(bits) for bits in range(2 * Wake.FULL))  # IntFlag arithmetic costs a microsecond a time
+
+
+CHUNK = 512
+"""Rows that all components take before the next ones: half a megabyte, which stays in the processor's cache."""
 
 
 class _Part(NamedTuple):
@@ -40,7 +45,7 @@ class _Part(NamedTuple):
         out = self.block[: len(rows)]
         out.fill(np.nan)
         self.component.update(rows, self.state, out)
-        matrix[: len(rows), self.first : self.first + out.shape[1]] = out
+        matrix[:, self.first : self.first + out.shape[1]] = out
 
 
 class Pipeline:
@@ -74,8 +79,8 @@ class Pipeline:
         capacity: int = 65536,
     ) -> None:
         self.instrument = instrument
-        self.columns, self._features = _parts(features, instrument, 1 if wakes else capacity)
-        self.regime_columns, self._regime = _parts({"regime": regime}, instrument, 1 if wakes else capacity)
+        self.columns, self._features = _parts(features, instrument)
+        self.regime_columns, self._regime = _parts({"regime": regime}, instrument)
         _refuse_duplicates({**features, "regime": regime})
         self._wakes = wakes
         self._wanted = (BEST if wakes and wakes.best else 0) | (TIMER if wakes and wakes.timer_ns else 0)
@@ -83,6 +88,10 @@ class Pipeline:
         self._rows = np.zeros(self._capacity, ROW)
         self._x = np.empty((self._capacity, len(self.columns)))
         self._descriptors = np.empty((self._capacity, len(self.regime_columns)))
+        self._single = [
+            *_singles(self._features, self._rows, self._x),
+            *_singles(self._regime, self._rows, self._descriptors),
+        ]
         self._closed = 0
         self._book = new_book()
         self._ingest = new_state(instrument, wakes.timer_ns if wakes else 0)
@@ -167,12 +176,18 @@ class Pipeline:
         return at, _WAKES[wake]
 
     def _compute(self) -> None:
-        if self._closed:
-            rows = self.rows
+        if self._closed == 1:  # live, this is every row: nothing is sliced, nothing copied
+            self._x[0] = np.nan
+            self._descriptors[0] = np.nan
+            for update in self._single:
+                update()
+            return
+        for at in range(0, self._closed, CHUNK):
+            rows = self._rows[at : min(at + CHUNK, self._closed)]
             for part in self._features:
-                part.update(rows, self._x)
+                part.update(rows, self._x[at : at + len(rows)])
             for part in self._regime:
-                part.update(rows, self._descriptors)
+                part.update(rows, self._descriptors[at : at + len(rows)])
 
     @property
     def rows(self) -> RowArray:
@@ -241,17 +256,22 @@ class Pipeline:
         return {**fixed, **parts, "regime": self._regime[0].state}
 
 
-def _parts(
-    components: Mapping[str, Any], instrument: Instrument, capacity: int
-) -> tuple[tuple[Column, ...], list[_Part]]:
+def _parts(components: Mapping[str, Any], instrument: Instrument) -> tuple[tuple[Column, ...], list[_Part]]:
     columns: list[Column] = []
     parts = []
     for name, component in components.items():
         own = component.columns()
-        block = np.empty((capacity, len(own)))
+        block = np.empty((CHUNK, len(own)))
         parts.append(_Part(name, component, component.state(instrument), block, len(columns)))
         columns += own
     return tuple(columns), parts
+
+
+def _singles(parts: Iterable[_Part], rows: RowArray, matrix: Floats) -> Iterator[Callable[[], None]]:
+    """One call a part for the first row; a single row of the matrix is contiguous, so it needs no block."""
+    for part in parts:
+        out = matrix[:1, part.first : part.first + part.block.shape[1]]
+        yield partial(part.component.update, rows[:1], part.state, out)
 
 
 def _refuse_duplicates(components: Mapping[str, Feature | Regime]) -> None:
