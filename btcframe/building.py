@@ -71,6 +71,7 @@ def identity(config: Mapping[str, Any], catalog: Catalog, fingerprint: str) -> d
     chosen = [(slot, path, node) for slot, path, node in nodes(config) if slot in INPUTS]
     return {
         "components": [[path, node] for _, path, node in chosen],
+        "select": list(config["select"]),
         "fingerprint": fingerprint,
         "seed": None if fingerprint else config["seed"],
         "code": code_of(((slot, node) for slot, _, node in chosen), catalog),

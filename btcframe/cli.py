@@ -45,7 +45,7 @@ Nouns
 {nouns}
 
 Examples
-  btcframe run                                              the main job on a seeded random walk
+  btcframe run                                              the main job on a synthetic market
   btcframe run source=binance_raw 'source.paths=[a.gz,b.gz]' clock.every=100ms
   btcframe train model=ridge model.alpha=1,10 -m            a sweep
   btcframe run --cfg job                                    every setting, resolved

@@ -76,6 +76,7 @@ class Root:
     seed : int          the one seed; everything random is derived from it
     trained : str       backtest: directory of a finished `train` or `run` whose models to trade; "" trains first
     session : str       replay: directory of the run to replay
+    select : list       feature columns used: names, patterns (ofi_*), families or components; !x leaves out
     beside : list       facts: directories of earlier `facts` runs to put beside this one
     """
 
@@ -91,6 +92,7 @@ class Root:
     clock: Any = None
     store: Any = None
     features: dict[str, Any] = field(default_factory=dict)
+    select: list[str] = field(default_factory=lambda: ["*"])
     regime: Any = None
     label: Any = None
     model: Any = None

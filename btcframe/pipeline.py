@@ -6,7 +6,7 @@ time, give the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from btcframe.errors import ConfigError
 from btcframe.kernels.book import copy_book, new_book, top
 from btcframe.kernels.flow import BEST, TIMER, ingest, new_state
 from btcframe.kernels.rows import build_rows, close_row
+from btcframe.selection import ALL, chosen
 from btcframe.types import CUT, LEVELS, ROW, EventArray, Floats, Instrument, Ints, RowArray, StateArray
 
 Gate = Callable[[EventArray, int], tuple[int, bool]]
@@ -57,6 +58,8 @@ class Pipeline:
     clock : Clock
     features : mapping of name to Feature     their columns make up `x`, in this order
     regime : Regime
+    select : sequence of str
+        columns of the features that are used, see `btcframe.selection`; a feature with none of them does not run
     wakes : Wakes, optional
         None builds whole batches. Otherwise `push` stops at every closed row and at what `wakes` asks for.
     capacity : int
@@ -65,7 +68,7 @@ class Pipeline:
     Raises
     ------
     ConfigError
-        If two components write a column of the same name.
+        If two components write a column of the same name, or `select` fits none.
     """
 
     def __init__(
@@ -75,21 +78,27 @@ class Pipeline:
         features: Mapping[str, Feature],
         regime: Regime,
         *,
+        select: Sequence[str] = ALL,
         wakes: Wakes | None = None,
         capacity: int = 65536,
     ) -> None:
         self.instrument = instrument
-        self.columns, self._features = _parts(features, instrument)
-        self.regime_columns, self._regime = _parts({"regime": regime}, instrument)
         _refuse_duplicates({**features, "regime": regime})
+        used = chosen(features, select)
+        computed, self._features = _parts(features, instrument, used)
+        self.columns = tuple(column for column in computed if column.name in used)
+        self.regime_columns, self._regime = _parts({"regime": regime}, instrument)
         self._wakes = wakes
         self._wanted = (BEST if wakes and wakes.best else 0) | (TIMER if wakes and wakes.timer_ns else 0)
         self._capacity = 1 if wakes else capacity
         self._rows = np.zeros(self._capacity, ROW)
-        self._x = np.empty((self._capacity, len(self.columns)))
+        self._computed = self._x = np.empty((self._capacity, len(computed)))
+        self._taken = np.array([i for i, column in enumerate(computed) if column.name in used], np.int64)
+        if len(self.columns) < len(computed):
+            self._x = np.empty((self._capacity, len(self.columns)))
         self._descriptors = np.empty((self._capacity, len(self.regime_columns)))
         self._single = [
-            *_singles(self._features, self._rows, self._x),
+            *_singles(self._features, self._rows, self._computed),
             *_singles(self._regime, self._rows, self._descriptors),
         ]
         self._closed = 0
@@ -177,17 +186,18 @@ class Pipeline:
 
     def _compute(self) -> None:
         if self._closed == 1:  # live, this is every row: nothing is sliced, nothing copied
-            self._x[0] = np.nan
+            self._computed[0] = np.nan
             self._descriptors[0] = np.nan
             for update in self._single:
                 update()
-            return
-        for at in range(0, self._closed, CHUNK):
+        for at in range(0, self._closed if self._closed > 1 else 0, CHUNK):
             rows = self._rows[at : min(at + CHUNK, self._closed)]
             for part in self._features:
-                part.update(rows, self._x[at : at + len(rows)])
+                part.update(rows, self._computed[at : at + len(rows)])
             for part in self._regime:
                 part.update(rows, self._descriptors[at : at + len(rows)])
+        if self._x is not self._computed:
+            np.take(self._computed[: self._closed], self._taken, axis=1, out=self._x[: self._closed])
 
     @property
     def rows(self) -> RowArray:
@@ -256,11 +266,16 @@ class Pipeline:
         return {**fixed, **parts, "regime": self._regime[0].state}
 
 
-def _parts(components: Mapping[str, Any], instrument: Instrument) -> tuple[tuple[Column, ...], list[_Part]]:
+def _parts(
+    components: Mapping[str, Any], instrument: Instrument, used: Container[str] | None = None
+) -> tuple[tuple[Column, ...], list[_Part]]:
+    """Columns and parts of the components that have a used column; None uses all."""
     columns: list[Column] = []
     parts = []
     for name, component in components.items():
         own = component.columns()
+        if used is not None and not any(column.name in used for column in own):
+            continue
         block = np.empty((CHUNK, len(own)))
         parts.append(_Part(name, component, component.state(instrument), block, len(columns)))
         columns += own

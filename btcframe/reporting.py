@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from btcframe import truth
-from btcframe.audit import load_tables
+from btcframe.audit import fingerprint, load_tables
 from btcframe.config import nodes
 from btcframe.errors import BtcframeError, DataError, PluginError
 from btcframe.plugins import Catalog
 from btcframe.report.conclusion import conclude, not_traded
 from btcframe.report.findings import About, Findings, Market, Regimes, Session, View, of_session
-from btcframe.report.outcomes import Predictions, read_outcomes
+from btcframe.report.outcomes import Outcome, Predictions, read_outcomes
 from btcframe.report.page import PAGE, save
 from btcframe.report.run_page import run_page
 from btcframe.report.thin import extremes
@@ -85,7 +86,7 @@ def gather(directory: Path, manifest: Mapping[str, Any], catalog: Catalog) -> Fi
         )
     results = manifest.get("results", {})
     missing: dict[str, str] = {}
-    session = _session(directory, config, seed) if "backtest" in results else None
+    session = _session(directory, manifest) if "backtest" in results else None
     if session is None:
         missing["session"] = (
             "Nothing was traded: this run is a training. To trade its predictions: btcframe backtest."
@@ -97,18 +98,21 @@ def gather(directory: Path, manifest: Mapping[str, Any], catalog: Catalog) -> Fi
         missing["build"] = missing["outcomes"]
     symbol = session.instrument.symbol if session else build["symbol"] if build else "?"
     market = Market.of(symbol, config["source"]["plugin"])
-    predictions = _attempt(missing, "outcomes", lambda: Predictions(where)) if trained else None
-    outcomes = []
+    outcomes: list[Outcome] = []
     regimes = None
-    if predictions is not None and trained is not None and training is not None:
-        horizons = [int(m["horizon_ns"]) for m in training["metrics"]]
-        outcomes = read_outcomes(predictions, horizons, seed=seed)
-        regimes = _regimes(predictions, trained, catalog)
+    views = None
+    if trained is not None:
+
+        def read() -> tuple[list[Outcome], Regimes | None, _Views]:
+            predictions = Predictions(where)
+            found = _outcomes(predictions, training, seed), _regimes(predictions, trained, catalog, missing)
+            return *found, _views(session, predictions)
+
+        outcomes, regimes, views = _attempt(missing, "outcomes", read) or (outcomes, regimes, views)
+    price, close = views or _views(session, None)
     verdict = not_traded()
-    price = close = None
     if session:
         verdict = conclude(session.evidence, f"{symbol}, source {market.source}", market.quote, seed=seed)
-        price, close = _price(session, predictions), _close(session, predictions)
     return Findings(
         manifest=manifest,
         name=directory.resolve().name,
@@ -131,18 +135,24 @@ def _attempt(missing: dict[str, str], name: str, make: Callable[[], T]) -> T | N
     try:
         return make()
     except BtcframeError as error:
-        missing[name] = " ".join(str(error).splitlines())
+        missing[name] = ". ".join(line.rstrip(".") for line in str(error).splitlines())
         return None
 
 
-def _session(directory: Path, config: Mapping[str, Any], seed: int) -> Session:
+def _session(directory: Path, manifest: Mapping[str, Any]) -> Session:
     header = SessionLog(directory / SESSION).header
     instrument = Instrument(
         header["symbol"], Decimal(header["tick"]), Decimal(header["lot"]), header["contract"]
     )
-    return of_session(
-        load_tables(directory / TABLES), instrument, float(config["backtest"]["cash"]), seed=seed
-    )
+    tables = load_tables(directory / TABLES)
+    if fingerprint(tables) != manifest["results"]["backtest"]["fingerprint"]:
+        raise DataError(
+            "the tables of the session are not those that the run left: their fingerprint differs",
+            where=str(directory / TABLES),
+            hint="They were changed or damaged since.",
+        )
+    cash = float(manifest["config"]["backtest"]["cash"])
+    return of_session(tables, instrument, cash, seed=int(manifest["seed"]))
 
 
 def _training(
@@ -175,8 +185,15 @@ def _store(trained: Mapping[str, Any]) -> str:
     return f"The run's store: {trained['config']['store']['plugin']} {settings}."
 
 
-def _regimes(predictions: Predictions, trained: Mapping[str, Any], catalog: Catalog) -> Regimes | None:
-    """Found regimes, against the true ones where a synthetic market told them."""
+def _outcomes(predictions: Predictions, training: Mapping[str, Any] | None, seed: int) -> list[Outcome]:
+    horizons = [int(m["horizon_ns"]) for m in training["metrics"]] if training else []
+    return read_outcomes(predictions, horizons, seed=seed) if horizons else []
+
+
+def _regimes(
+    predictions: Predictions, trained: Mapping[str, Any], catalog: Catalog, missing: dict[str, str]
+) -> Regimes | None:
+    """Found regimes, against the true ones where a synthetic market told them and they can still be read."""
     if not predictions.regimes:
         return None
     name = trained["results"]["build"]["id"]
@@ -193,14 +210,29 @@ def _regimes(predictions: Predictions, trained: Mapping[str, Any], catalog: Cata
         sure = index >= 0
         unknown += int(np.count_nonzero(~sure))
         rows += np.bincount(index[sure], minlength=len(names))
-        if known:
-            told = truth.read_truth(store, name, ["regime"], row_ns)["regime"]
-            both = sure & np.isfinite(told)
-            true = told[both].astype(np.int64)
+        told = (
+            _attempt(missing, "truth", partial(truth.read_truth, store, name, ["regime"], row_ns))
+            if known
+            else None
+        )
+        if told is None:
+            known, pairs = False, pairs[:0]
+        else:
+            true_regime = told["regime"]
+            both = sure & np.isfinite(true_regime)
+            true = true_regime[both].astype(np.int64)
             if len(true) and true.max() >= len(pairs):
                 pairs = np.vstack((pairs, np.zeros((true.max() + 1 - len(pairs), len(names)), np.int64)))
             np.add.at(pairs, (true, index[both]), 1)
     return Regimes(names, rows, unknown, pairs if len(pairs) else None)
+
+
+_Views = tuple[View | None, View | None]
+
+
+def _views(session: Session | None, predictions: Predictions | None) -> _Views:
+    """The whole price, and a stretch of it."""
+    return (_price(session, predictions), _close(session, predictions)) if session else (None, None)
 
 
 def _price(session: Session, predictions: Predictions | None) -> View | None:

@@ -28,8 +28,11 @@ from btcframe.config import check_settings, digest, nodes
 from btcframe.errors import BtcframeError, ConfigError, DataError, StoreError
 from btcframe.plugins import Catalog
 from btcframe.provenance import code_of, requirements, versions
+from btcframe.selection import chosen
 
 MANIFEST = "manifest.json"
+_WRITTEN = ("btcframe", "verb", "seed", "config", "machine", "packages", "plugins", "command", "status")
+"""What every manifest holds from its start, and readers count on."""
 INDIRECT = ("joblib", "llvmlite")
 """Packages that decide what a run does, and that nobody asks for by name."""
 
@@ -228,6 +231,12 @@ def load_manifest(directory: Path) -> dict[str, Any]:
         raise DataError(f"{path} cannot be read: {error}") from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("config"), dict):
         raise DataError(f"{path} is not the manifest of a run: it has no config")
+    absent = [key for key in _WRITTEN if key not in manifest]
+    if absent:
+        raise DataError(
+            f"the manifest {path} has no {', no '.join(absent)}",
+            hint="It is damaged, or another version's.",
+        )
     if manifest.get("status") != "complete":
         raise DataError(
             f"the run in {directory} is not whole: its status is {manifest.get('status')!r}",
@@ -240,5 +249,9 @@ def load_manifest(directory: Path) -> dict[str, Any]:
 def check(config: Mapping[str, Any], catalog: Catalog) -> None:
     """Build every component once and look at every setting, so that a bad config fails before any work."""
     check_settings(config)
+    features = {}
     for slot, path, node in nodes(config):
-        catalog.build(slot, node, path)
+        component = catalog.build(slot, node, path)
+        if slot == "features":
+            features[path.removeprefix("features.")] = component
+    chosen(features, config["select"])

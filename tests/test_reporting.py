@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from jobs.small import make_run
 
@@ -17,8 +18,10 @@ from btcframe.jobs import backtest as backtest_job
 from btcframe.jobs import train as train_job
 from btcframe.plugins import Catalog, discover
 from btcframe.report.page import PAGE
+from btcframe.report.summary import summary
 from btcframe.reporting import gather, report_again
 from btcframe.run import load_manifest
+from btcframe.training import PREDICTIONS
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +104,49 @@ def test_what_cannot_be_reported(traded: tuple[Path, Path], catalog: Catalog, tm
     with pytest.raises(DataError, match="tables of the session cannot be read"):
         report_again(tmp_path / "cut", catalog)
     assert not (tmp_path / "cut" / PAGE).exists()
+
+
+def damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-8] ^= 0xFF
+    path.write_bytes(content)
+
+
+def test_what_is_damaged_is_never_shown(traded: tuple[Path, Path], catalog: Catalog, tmp_path: Path) -> None:
+    shutil.copytree(traded[1], tmp_path / "session")
+    damage(tmp_path / "session" / "tables" / "fills.npy")
+    with pytest.raises(DataError, match="are not those that the run left"):
+        report_again(tmp_path / "session", catalog)
+    shutil.copytree(traded[0], tmp_path / "training")
+    predictions = tmp_path / "training" / PREDICTIONS
+    column = pq.ParquetFile(predictions).metadata.row_group(0).column(2)
+    content = bytearray(predictions.read_bytes())
+    start = column.dictionary_page_offset or column.data_page_offset
+    content[start : start + 40] = bytes(40)
+    predictions.write_bytes(content)
+    found = report_again(tmp_path / "training", catalog).findings
+    assert not found.outcomes and "the predictions cannot be read" in found.missing["outcomes"]
+    assert f"Left out: {found.missing['outcomes']}" in summary(found, tmp_path / PAGE)
+
+    manifest = tmp_path / "training" / "manifest.json"
+    told = json.loads(manifest.read_text())
+    del told["packages"]
+    manifest.write_text(json.dumps(told))
+    with pytest.raises(DataError, match="has no packages"):
+        report_again(tmp_path / "training", catalog)
+
+
+def test_without_its_truth_a_market_still_has_a_report(catalog: Catalog, tmp_path: Path) -> None:
+    run = make_run(tmp_path, catalog, verb="train", source={"plugin": "synthetic", "duration": "15m"})
+    with run.recorded():
+        train_job.main(run)
+    found = report_again(run.dir, catalog).findings
+    assert not set(found.missing) - {"session"} and found.regimes is not None
+    assert found.regimes.truth is not None
+    shutil.rmtree(tmp_path / "lake" / "truth")
+    found = report_again(run.dir, catalog).findings
+    assert "table truth cannot be read" in found.missing["truth"]
+    assert found.regimes is not None and found.regimes.truth is None and len(found.outcomes) == 2
 
 
 def test_the_views_hold_extremes_and_regimes(traded: tuple[Path, Path], catalog: Catalog) -> None:

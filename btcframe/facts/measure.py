@@ -83,7 +83,7 @@ def measure(feed: Feed, pipeline: Pipeline, period_ns: int, advance: Callable[[f
                     part.add(rows)
                 advance(len(rows))
     extent.check()
-    parts = (counts, *of_rows[1:], prints)
+    parts = (*of_rows, prints)
     values = {key: value for part in parts for key, value in part.facts().items()}
     lines = {key: line for part in parts for key, line in part.lines().items()}
     i = feed.instrument

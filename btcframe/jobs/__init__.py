@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from btcframe.run import Run
 NEXT = {
     "build": "Train on it: btcframe train, with the same source, clock and features",
     "train": "Trade its predictions: btcframe backtest trained={dir}, with the same settings",
-    "backtest": "Its page: btcframe report {dir}    The same session again, to the bit: btcframe replay {dir}",
+    "backtest": "Its page: btcframe report {word}    The same session again, to the bit: btcframe replay {word}",
     "facts": "Beside another market: btcframe facts source=… 'beside=[{dir}]'",
-    "run": "Open report.html in a browser. The same session again, to the bit: btcframe replay {dir}",
+    "run": "Open report.html in a browser. The same session again, to the bit: btcframe replay {word}",
 }
 
 
@@ -25,5 +26,5 @@ def start(run: Run) -> Any:
     directory = os.path.relpath(run.dir) if run.dir.is_relative_to(Path.cwd()) else str(run.dir)
     run.say(f"\nIn {directory}: {', '.join(sorted(p.name for p in run.dir.iterdir() if p.name[0] != '.'))}")
     if verb in NEXT:
-        run.say(NEXT[verb].format(dir=directory))
+        run.say(NEXT[verb].format(dir=directory, word=shlex.quote(directory)))
     return result

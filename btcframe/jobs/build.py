@@ -51,7 +51,8 @@ def _make(run: Run, name: str, what: dict[str, Any], source: Any, store: Any) ->
     clock, label = run.component("clock"), run.component("label")
     check_horizons(clock, label)
     with contextlib.closing(source.open(seed=run.seed)) as feed, run.progress("building") as bar:
-        pipeline = Pipeline(feed.instrument, clock, run.components("features"), run.component("regime"))
+        features, select = run.components("features"), run.config["select"]
+        pipeline = Pipeline(feed.instrument, clock, features, run.component("regime"), select=select)
 
         def make(write: Write) -> tuple[Layout, Summary]:
             oracle = getattr(source, "oracle", None)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
+from btcframe.errors import ConfigError
 from btcframe.facts.measure import FILE, Facts, as_json, load, measure
 from btcframe.pipeline import Pipeline
 from btcframe.report.facts_page import PAGE, facts_page
 from btcframe.report.facts_table import facts_table
 from btcframe.report.page import save
 from btcframe.run import Run, load_manifest, write_json
+
+MOST_BESIDE = 25
+"""Markets have a letter each in the table."""
 
 
 def main(run: Run) -> Facts:
@@ -19,8 +23,14 @@ def main(run: Run) -> Facts:
     Raises
     ------
     ConfigError, DataError
-        If the source has no book, or not enough of one, or a run named in `beside` has no facts.
+        If the source has no book, or not enough of one, or a run named in `beside` has no facts, or there are too
+        many.
     """
+    if len(run.config["beside"]) > MOST_BESIDE:
+        raise ConfigError(
+            f"beside: there are {len(run.config['beside'])} runs, and at most {MOST_BESIDE} fit beside a market",
+            hint="Name those that are to be compared.",
+        )
     others = [_earlier(Path(directory)) for directory in run.config["beside"]]
     source, clock = run.component("source"), run.component("clock")
     with contextlib.closing(source.open(seed=run.seed)) as feed, run.progress("measuring") as bar:

@@ -12,6 +12,7 @@ from btcframe.report.metrics import Found
 from btcframe.report.prediction import metrics_table, verdicts
 from btcframe.run import Run
 from btcframe.scratch import take
+from btcframe.selection import chosen
 from btcframe.tables import TrainingTable, read_training
 from btcframe.training import (
     MODELS,
@@ -67,8 +68,8 @@ def _check_room(run: Run) -> None:
     span_ns = getattr(run.component("source"), "span_ns", None)
     if span_ns is None:
         return
-    parts = [*run.components("features").values(), run.component("regime")]
-    columns = sum(len(part.columns()) for part in parts)
+    features = chosen(run.components("features"), run.config["select"])
+    columns = len(features) + len(run.component("regime").columns())
     rows = span_ns // run.component("clock").period_ns
     check_room(run.dir, rows, columns, len(run.component("label").horizons_ns))
 
@@ -86,7 +87,9 @@ def _folds(
     run: Run, build: Build, table: TrainingTable
 ) -> tuple[tuple[Fold, ...], OutOfSample, tuple[str, ...]]:
     splitter = walk_forward_of(run.config)
-    manifest = {slot: run.config[slot] for slot in ("clock", "features", "regime", "label", "model")}
+    manifest = {
+        slot: run.config[slot] for slot in ("clock", "features", "select", "regime", "label", "model")
+    }
     manifest |= {"build": build.id, "seed": run.seed, "symbol": build.manifest["symbol"]}
     folds: list[Fold] = []
     parts: list[OutOfSample] = []

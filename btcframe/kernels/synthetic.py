@@ -297,13 +297,8 @@ def room(levels: int) -> int:
 
 
 TRUTH_ROOM = 1024
-"""Edges that can pass between two orders at most: a step, and the longest of `MOST_JITTER`."""
-
-MOST_JITTER = NS
-"""ns: no mean jitter is longer."""
-
-LEAST_TRUTH_EVERY = STEP
-"""ns"""
+"""More than the edges that can pass between two orders: a step, and the longest jitter of a mean of 1 s (37 of them),
+at 10 edges a second."""
 
 
 @kernel
@@ -344,14 +339,15 @@ def simulate(state, keys, lots, best_bid, events, truth, needed):
     _lean(s)
     total = _intensities(s, lots, rates)
     while s.phase == 1 and events.shape[0] - n >= needed and truth.shape[0] - m >= TRUTH_ROOM:
-        wait = 1 + int(exponential(s) / total) if total > 0.0 else STEP
-        if s.now + wait >= s.step:  # the drawing of waits has no memory: begin again at the step
-            fade = np.exp(-s.decay * (s.step - s.now))
-            s.now = s.step
+        # cut before it is an integer: of few orders a wait may be longer than an integer can hold
+        wait = 1 + int(min(exponential(s) / total, STEP)) if total > 0.0 else STEP
+        stop = min(s.step, s.end)
+        if s.now + wait >= stop:  # the drawing of waits has no memory: begin again there
+            fade = np.exp(-s.decay * (stop - s.now))
+            s.now = stop
             m = _tell(s, keys, truth, m, s.now + s.latency)
-            if s.now >= s.end:
+            if s.now == s.end:
                 s.phase = 2
-                s.now = s.end
                 n = heartbeat(s, events, n, s.end + s.latency + 1)
                 m = _tell(s, keys, truth, m, s.local)
                 break

@@ -101,7 +101,7 @@ def cut(row_ns: Ints, equity: Floats, first_ns: int, last_ns: int, holding_ns: f
     if blocks < 1:
         return 0, np.empty(0)
     edges = first_ns + span * np.arange(blocks + 1) // blocks
-    at = np.searchsorted(row_ns, edges, side="right") - 1
+    at = np.maximum(np.searchsorted(row_ns, edges, side="right") - 1, 0)
     at[-1] = len(row_ns) - 1
     return span // blocks, np.diff(np.asarray(equity[at], np.float64))
 

@@ -206,7 +206,10 @@ def _trace(line: Line, n: int, name: str, dash: str) -> dict[str, Any]:
 
 
 def _reference(name: str, of: Callable[[Floats], Floats], lines: Sequence[Line]) -> dict[str, Any]:
-    """What the same figure shows for the simplest market."""
+    """What the same figure shows for the simplest market, where the others are drawn."""
+    lines = [line for line in lines if len(line.x)]  # a price that never moved has nothing to draw
+    if not lines:
+        return plots.line([], [], "var(--quiet)", name)
     x = np.geomspace(min(line.x.min() for line in lines), max(line.x.max() for line in lines), 80)
     y = of(x)
     keep = y >= 0.5 * min(float(line.y.min()) for line in lines)

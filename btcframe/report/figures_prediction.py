@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -88,12 +88,7 @@ def outcome(o: Outcome) -> Figure:
 
 def oracle(outcomes: Sequence[Outcome]) -> Figure:
     """Whether the oracle is right on average: outcome by its expectation."""
-    known = [(k, o.oracle, duration_name(o.horizon_ns)) for k, o in enumerate(outcomes) if o.oracle]
-    data = [_line_of_truth(np.concatenate([binned.x for _, binned, _ in known]))]
-    data += [
-        _binned(binned, SERIES[k % len(SERIES)], name, "circle", "expected %{x:+.2f}, outcome %{y:+.2f} bps")
-        for k, binned, name in known
-    ]
+    data = _by_horizon(outcomes, lambda o: o.oracle, "expected %{x:+.2f}, outcome %{y:+.2f} bps")
     return Figure(
         "oracle",
         "The oracle: outcome by its expectation",
@@ -111,12 +106,7 @@ def oracle(outcomes: Sequence[Outcome]) -> Figure:
 
 def calibration(outcomes: Sequence[Outcome]) -> Figure:
     """How often the price rose, by how probable the model called it."""
-    known = [(k, o.up, duration_name(o.horizon_ns)) for k, o in enumerate(outcomes) if o.up]
-    data = [_line_of_truth(np.concatenate([binned.x for _, binned, _ in known]))]
-    data += [
-        _binned(binned, SERIES[k % len(SERIES)], name, "circle", "said %{x:.1%}, rose %{y:.1%}")
-        for k, binned, name in known
-    ]
+    data = _by_horizon(outcomes, lambda o: o.up, "said %{x:.1%}, rose %{y:.1%}")
     return Figure(
         "calibration",
         "How often it rose, by the probability given",
@@ -130,6 +120,20 @@ def calibration(outcomes: Sequence[Outcome]) -> Figure:
         "Moves of exactly 0 are left out. A calibrated model lies on the dashed line.",
         height=300,
     )
+
+
+def _by_horizon(
+    outcomes: Sequence[Outcome], of: Callable[[Outcome], Binned | None], hover: str
+) -> list[dict[str, Any]]:
+    """The line on which all is as predicted, and the bins of each horizon that has them, in a colour of its own."""
+    known = [(k, binned, o) for k, o in enumerate(outcomes) if (binned := of(o))]
+    return [
+        _line_of_truth(np.concatenate([binned.x for _, binned, _ in known])),
+        *(
+            _binned(binned, SERIES[k % len(SERIES)], duration_name(o.horizon_ns), "circle", hover)
+            for k, binned, o in known
+        ),
+    ]
 
 
 def _line_of_truth(x: Any) -> dict[str, Any]:

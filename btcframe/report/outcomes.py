@@ -84,9 +84,11 @@ class Predictions:
         import pyarrow.parquet as pq
 
         try:
-            self._file = pq.ParquetFile(path, pre_buffer=False)  # buffered, the whole file is kept in memory
+            # buffered, the whole file is kept in memory
+            self._file = pq.ParquetFile(path, pre_buffer=False, page_checksum_verification=True)
         except (OSError, pa.ArrowException) as error:
-            raise DataError(f"the predictions cannot be read: {error}", where=str(path)) from error
+            raise _unreadable(path, error) from error
+        self._path = path
         self.names: tuple[str, ...] = tuple(self._file.schema_arrow.names)
         self.rows: int = self._file.metadata.num_rows
         self.regimes = tuple(n.removeprefix("regime_") for n in self.names if n.startswith("regime_"))
@@ -97,10 +99,26 @@ class Predictions:
         self.first_ns, self.last_ns = (ends[0], ends[-1]) if ends else (0, 0)
 
     def columns(self, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """Some columns, batch by batch."""
-        for batch in self._file.iter_batches(columns=list(names)):
+        """Some columns, batch by batch.
+
+        Raises
+        ------
+        DataError
+            If the file lacks one, or is damaged.
+        """
+        import pyarrow as pa
+
+        batches = self._file.iter_batches(columns=list(names))
+        while True:
+            try:
+                batch = next(batches, None)
+                if batch is None:
+                    return
+                arrays = tuple(batch.column(name).to_numpy(zero_copy_only=False) for name in names)
+            except (OSError, KeyError, pa.ArrowException) as error:
+                raise _unreadable(self._path, error) from error
             if batch.num_rows:
-                yield tuple(batch.column(name).to_numpy(zero_copy_only=False) for name in names)
+                yield arrays
 
     def regime(self) -> Iterator[tuple[Ints, Ints]]:
         """Times of rows and the likeliest regime's index, −1 where there is none, batch by batch."""
@@ -124,6 +142,10 @@ class Predictions:
         return found
 
 
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"the predictions cannot be read: {error}", where=str(path))
+
+
 def likeliest(probabilities: Floats) -> Ints:
     """Index of the largest probability in each row, −1 where they are unknown."""
     unknown = np.isnan(probabilities).any(axis=1)
@@ -139,7 +161,17 @@ def read_outcomes(predictions: Predictions, horizons_ns: Sequence[int], *, seed:
     predictions : Predictions
     horizons_ns : sequence of int     one per label, in their order
     seed : int                        of the intervals
+
+    Raises
+    ------
+    DataError
+        If the predictions are damaged, or of other horizons.
     """
+    if len(horizons_ns) != len(predictions.labels):
+        raise DataError(
+            f"the predictions have {len(predictions.labels)} labels, and the run was trained on {len(horizons_ns)} horizons",
+            hint="The file is another run's.",
+        )
     pairs = zip(horizons_ns, predictions.labels, strict=True)
     return [_outcome(predictions, horizon, label, seed) for horizon, label in pairs]
 

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from btcframe.report.conclusion import HOUR_NS
 from btcframe.report.metrics import Estimate
-from btcframe.types import NS, Floats, Ints
+from btcframe.types import Floats, Ints
 
-HOUR_NS = 3600 * NS
 YEAR_HOURS = 8766
 MIN_HOURS = 720
 """30 days."""

@@ -16,8 +16,6 @@ from btcframe.report.plots import drawn
 from btcframe.report.words import counted, number, percent
 from btcframe.types import duration_name
 
-MIN_OF_A_REGIME = 1
-
 
 def section(found: Findings) -> Section:
     """Predictions against outcomes, and against the oracle where there is one."""
@@ -149,7 +147,7 @@ def _regimes(regimes: Regimes | None) -> Html | None:
     pairs = [
         (f"state {state}", f"{row.sum():,}", *(percent(n / row.sum()) for n in row.tolist()))
         for state, row in enumerate(regimes.truth)
-        if row.sum() >= MIN_OF_A_REGIME
+        if row.any()
     ]
     return table(
         ("true state", "rows", *(f"found: {name}" for name in regimes.names)),

@@ -9,7 +9,7 @@ from btcframe.report.findings import Findings
 
 
 def summary(found: Findings, page: Path) -> str:
-    """The verdict, why, and where the page lies.
+    """The verdict, why, what the report had to leave out, and where the page lies.
 
     Parameters
     ----------
@@ -17,7 +17,12 @@ def summary(found: Findings, page: Path) -> str:
     page : Path
     """
     verdict = found.verdict
-    return f"\nEvidence of an edge after costs: {verdict.answer}.\n{verdict.sentence}\nReport: {near(page)}"
+    lines = [f"\nEvidence of an edge after costs: {verdict.answer}.", verdict.sentence]
+    gone = dict.fromkeys(
+        why for name, why in found.missing.items() if name != "session"
+    )  # the verdict told that
+    lines += [f"Left out: {why}" for why in gone]
+    return "\n".join([*lines, f"Report: {near(page)}"])
 
 
 def near(path: Path) -> str:

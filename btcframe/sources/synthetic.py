@@ -134,6 +134,12 @@ class Synthetic:
             )
         if not LEVELS <= self.levels <= 500:
             raise ValueError(f"levels: {self.levels} is not between {LEVELS} and 500")
+        least = (self.volatility / self.jump) ** 2
+        if self.rate < least:
+            raise ValueError(
+                f"rate: {self.rate:g} orders per second are too few for a volatility of {self.volatility:g} bps in "
+                f"moves of {self.jump:g} bps: it takes {least:.2g}"
+            )
         self._check_regimes()
         self._check_units()
         if self.seed_offset < 0:
@@ -176,7 +182,9 @@ class Synthetic:
 
     @property
     def stored_bps(self) -> float:
-        """Standard deviation of the move that the signal holds in store, bps."""
+        """Standard deviation of the move that the signal holds in store, bps; none in the null market."""
+        if self.null:
+            return 0.0
         return self.alpha * self.volatility * math.sqrt(duration_ns(self.memory) / NS)
 
     @property
@@ -208,13 +216,13 @@ class Synthetic:
         out = np.zeros((len(truth), len(horizons_ns)))
         if self.null:
             return out
-        rate = truth["settling"]
         fall = NS / duration_ns(self.memory)
-        apart = np.where(np.abs(rate - fall) < 1e-9 * fall, 1e-9 * fall, rate - fall)
+        # where both rates agree the last term is 0/0: its limit, to one part in a million
+        rate = np.where(np.abs(truth["settling"] / fall - 1) < 1e-6, fall * (1 + 1e-6), truth["settling"])
         for h, horizon in enumerate(horizons_ns):
             seconds = horizon / NS
             settled, faded = np.exp(-rate * seconds), math.exp(-fall * seconds)
-            share = 1 - faded - fall * (faded - settled) / apart
+            share = 1 - faded - fall * (faded - settled) / (rate - fall)
             out[:, h] = truth["pressure"] * (1 - settled) + self.stored_bps * truth["latent"] * share
         return out
 
@@ -248,7 +256,6 @@ class SyntheticFeed:
             "jump",
             "wide",
             "season",
-            "alpha",
         ):
             state[name] = getattr(source, name)
         for name in ("best_size", "deep_size", "trade_size"):

@@ -333,6 +333,17 @@ def test_a_day_has_a_profile() -> None:
     )
 
 
+def test_the_hours_of_the_profile_are_those_of_utc() -> None:
+    minute = 60 * NS
+    rows = rows_with(np.full(1_600, 1000.0))
+    rows["row_ns"] = (START // minute + 1 + np.arange(len(rows))) * minute
+    rows["messages"] = 600 * (rows["row_ns"] // (60 * minute) % 24 == 7)
+    part = ActivityFacts(minute)
+    part.add_events(np.zeros(1, EVENT), np.empty(0, np.int64))
+    part.add(rows)
+    assert part.lines()["day_messages"].y == pytest.approx(np.where(np.arange(24) == 7, 10.0, 0.0))
+
+
 def test_too_little_data_and_no_book_are_errors() -> None:
     with pytest.raises(DataError, match="too few for facts"):
         facts_of(walk("50s").open(seed=1))

@@ -182,6 +182,12 @@ def test_a_curve_is_the_mean_by_bin() -> None:
     assert line.y == pytest.approx(2 * line.x, abs=0.2)
     assert line.n == pytest.approx(np.full(11, 50_000 / 11 / 10), rel=0.15)
     assert (line.low < line.y).all() and (line.high > line.y).all()
+    every = curve.line(11, overlap=1)  # ten that overlap tell as much as one
+    assert line.high - line.low == pytest.approx(math.sqrt(10) * (every.high - every.low))
+    edges = np.quantile(x, (5 / 11, 6 / 11))  # the bin in the middle
+    inside = y[(x > edges[0]) & (x <= edges[1])]
+    half = 1.96 * inside.std() / math.sqrt(len(inside))
+    assert every.high[5] - every.y[5] == pytest.approx(half, rel=0.1)
     assert len(Curve().line(11, 1).x) == 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from jobs.small import make_run
 
-from btcframe.errors import DataError
+from btcframe.errors import ConfigError, DataError
 from btcframe.facts.measure import load
 from btcframe.jobs import facts as facts_job
 from btcframe.plugins import Catalog, discover
@@ -57,6 +57,12 @@ def test_what_is_beside_is_read_before_any_work(tmp_path: Path, catalog: Catalog
     with pytest.raises(DataError, match="nowhere is not a run"):
         facts_job.main(run)
     assert not list(run.dir.iterdir())
+
+
+def test_more_than_there_are_letters(tmp_path: Path, catalog: Catalog) -> None:
+    run = make_run(tmp_path, catalog, **settings(beside=[str(tmp_path)] * 26))
+    with pytest.raises(ConfigError, match="there are 26 runs, and at most 25"):
+        facts_job.main(run)
 
 
 def test_a_run_that_is_none_of_facts_or_not_whole(tmp_path: Path, catalog: Catalog) -> None:

@@ -79,6 +79,14 @@ def test_the_sentence_names_span_market_and_simulation(sign: float) -> None:
         assert words in sentence
 
 
+def test_what_an_hour_brought_is_not_what_a_block_did() -> None:
+    results = 5 + np.arange(40.0) % 3
+    block = conclude(evidence(results), "", "USDT", seed=7).hourly
+    longer = conclude(evidence(results, block_ns=4 * HOUR_NS), "", "USDT", seed=7).hourly
+    assert block.value == pytest.approx(results.mean())
+    assert longer == pytest.approx([v / 4 for v in block])
+
+
 def test_no_order_is_nothing_to_judge() -> None:
     found = conclude(evidence(np.zeros(45), trips=0), "BTC/USDT, source test", "USDT", seed=7)
     assert found.answer == OPEN
@@ -129,5 +137,10 @@ def test_bounds_are_no_narrower_than_students() -> None:
         found = bounds(x, seed=1)
         assert found.low <= low + 1e-12 and found.high >= high - 1e-12
         assert found.value == pytest.approx(x.mean())
+    rare = np.tile([1.0] * 9 + [-8.0], 4)  # large losses: the bootstrap's bound is below Student's
+    half = stats.t.ppf(0.975, 39) * rare.std(ddof=1) / math.sqrt(40)
+    found = bounds(rare, seed=1)
+    assert found.low < found.value - 1.1 * half
+    assert found.high == pytest.approx(found.value + half)
     assert bounds(np.full(40, 2.0), seed=1) == (2.0, 2.0, 2.0)
     assert bounds(x, seed=1) == bounds(x, seed=1)

@@ -78,6 +78,12 @@ def test_a_market_of_which_nothing_is_known_still_has_a_page(walked: Facts) -> N
     assert not specs(page)
 
 
+def test_a_price_that_never_moves_still_has_a_page(walked: Facts) -> None:
+    still = {**walked.lines, "tail_1s": Line(*(np.empty(0) for _ in Line._fields))}
+    facts_page([walked._replace(lines=still), walked])
+    facts_page([walked._replace(lines=still)])
+
+
 def test_the_table_of_one_market_has_intervals_and_counts(walked: Facts) -> None:
     text = printed(walked)
     assert "95 %" in text and " n " in text

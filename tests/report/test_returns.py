@@ -29,6 +29,10 @@ def test_values_by_their_formulas() -> None:
     assert annual(r, seed=1) == found
 
 
+def test_a_market_that_never_closes_has_8766_hours_a_year() -> None:
+    assert YEAR_HOURS == 365.25 * 24
+
+
 def test_little_says_nothing() -> None:
     r = np.random.default_rng(2).normal(1e-3, 1e-3, MIN_HOURS)
     assert annual(r[:-1], seed=1) is None

@@ -12,12 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from btcframe.audit import load_tables
+from btcframe.report.outcomes import likeliest
 from btcframe.report.page import PAGE
 from btcframe.report.plots import resolved
+from btcframe.report.words import number, percent
+from btcframe.reporting import gather
 from btcframe.session import TABLES
+from btcframe.training import PREDICTIONS
+from btcframe.truth import read_truth
+from btcframe.types import duration_name
 
 CSS = (resources.files("btcframe.report") / "page_files" / "page.css").read_text()
 
@@ -98,6 +105,63 @@ def test_the_equity_curve_ends_at_the_net_result(page: str, finished: Path) -> N
     assert (y.min(), y.max()) == pytest.approx((equity.min() - 50_000, equity.max() - 50_000))
     told = json.loads((finished / "manifest.json").read_text())["results"]["backtest"]
     assert -unpacked(fall["y"]).min() == pytest.approx(told["max_drawdown"])
+
+
+def rows_of(page: str, section: str) -> list[list[str]]:
+    """Texts of the cells of every table row from the beginning of a section on."""
+    after = page[page.index(f'id="{section}"') :]
+    rows = re.findall(r"<tr.*?</tr>", after, re.DOTALL)
+    cells = (re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL) for row in rows)
+    return [[unescape(re.sub(r"<[^>]+>", "", cell)) for cell in row] for row in cells]
+
+
+def test_rows_left_out_are_counted(page: str, finished: Path, catalog: Any) -> None:
+    manifest = json.loads((finished / "manifest.json").read_text())
+    rows = rows_of(page, "rows")
+    folds = manifest["results"]["train"]["folds"]
+    before = manifest["results"]["build"]["rows"] - sum(f["test_rows"] for f in folds)
+    for f in folds:
+        counts = [f"{n:,}" for n in (f["train_rows"], before - f["train_rows"], f["test_rows"])]
+        assert [str(f["index"] + 1), *counts] in [row[:4] for row in rows]
+        before += f["test_rows"]
+    for o in gather(finished, manifest, catalog).outcomes:
+        assert o.predicted != o.labelled
+        counts = [f"{n:,}" for n in (o.rows, o.rows - o.predicted, o.rows - o.labelled, o.both)]
+        assert [duration_name(o.horizon_ns), *counts] in rows
+
+
+def test_true_regimes_stand_against_those_found(finished: Path, catalog: Any) -> None:
+    manifest = json.loads((finished / "manifest.json").read_text())
+    regimes = gather(finished, manifest, catalog).regimes
+    assert regimes is not None and regimes.truth is not None
+    table = pq.read_table(finished / PREDICTIONS)
+    store = catalog.build("store", manifest["config"]["store"])
+    row_ns = table["row_ns"].to_numpy()
+    true = read_truth(store, manifest["results"]["build"]["id"], ["regime"], row_ns)["regime"]
+    probabilities = np.column_stack([table[f"regime_{name}"].to_numpy() for name in regimes.names])
+    for (state, index), rows in np.ndenumerate(regimes.truth):
+        assert rows == ((true == state) & (likeliest(probabilities) == index)).sum()
+
+
+def test_costs_lead_from_the_mids_to_the_net_result(page: str, finished: Path) -> None:
+    m = json.loads((finished / "manifest.json").read_text())["results"]["backtest"]
+    costs = rows_of(page, "costs")
+
+    def row(name: str) -> list[str]:
+        return next(cells for cells in costs if cells[:1] == [name])
+
+    for name, value in (
+        ("Result at the mids decided on", m["gross"] + m["slippage"]),
+        ("Slippage", -m["slippage"]),
+        ("Result before fees", m["gross"]),
+        ("Net result", m["net"]),
+    ):
+        assert row(name)[1] == number(value, sign=True), name
+    fills = load_tables(finished / TABLES)["fills"]
+    makers = int(fills["maker"].sum())
+    assert makers != len(fills) - makers
+    assert row("Taker")[1:3] == [f"{len(fills) - makers:,}", percent(1 - m["maker_share"], 1)]
+    assert row("Maker")[1:3] == [f"{makers:,}", percent(m["maker_share"], 1)]
 
 
 def test_every_fill_of_the_closer_look_is_marked_at_its_price(page: str, finished: Path) -> None:

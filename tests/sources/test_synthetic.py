@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 
 from btcframe.clocks.time import TimeClock
+from btcframe.facts.trades import TradeFacts
 from btcframe.kernels.book import apply, new_book, top
 from btcframe.kernels.flow import new_state
 from btcframe.kernels.rows import build_rows
+from btcframe.kernels.synthetic import MARKET, _intensities
 from btcframe.sources.synthetic import START_NS, Synthetic, SyntheticFeed
-from btcframe.types import CUT, NS, ROW, EventArray, EventFlag, Kind, RowArray, RowFlag, StateArray
+from btcframe.types import CUT, NS, ROW, TRUTH, EventArray, EventFlag, Kind, RowArray, RowFlag, StateArray
 
-NULL = Synthetic(duration="6h", null=True)
+NULL = Synthetic(
+    duration="6h", null=True, volatility=3.0, wide=0.1
+)  # many moves, and wide spreads: what might tell
 SIGNAL = Synthetic(duration="6h")
 
 
@@ -53,11 +57,16 @@ def test_the_book_is_whole_and_deep_after_every_message(null: bool, levels: int)
     book = new_book()
     out = [np.zeros(20, np.int64) for _ in range(4)]
     spreads = set()
+    before: tuple[int, int] | None = None
     for i, event in enumerate(events):
         apply(book, events, i, i + 1)
         if event["flags"] & EventFlag.END:
             assert top(book, *out) == (True, 20, 20)
-            spreads.add(int(out[2][0] - out[0][0]))
+            spread, middle = int(out[2][0] - out[0][0]), int(out[2][0] + out[0][0])
+            spreads.add(spread)
+            if null and before:  # a spread that opens or closes on one side would tell where the mid goes
+                assert before[0] == spread or before[1] == middle
+            before = spread, middle
             assert book["n"][0].min() >= 20 and book["n"][0].max() <= levels
     assert min(spreads) == 1 < max(spreads)
 
@@ -89,6 +98,22 @@ def test_time_goes_forward_and_ends_where_it_was_asked_to() -> None:
     assert events["exch_ts"][-1] == START_NS + 600 * NS
     assert events["kind"][-1] == Kind.HEARTBEAT
     assert (np.diff(events["update_id"]) >= 0).all()
+
+
+def test_an_end_between_two_steps_is_an_end() -> None:
+    events, _ = read(Synthetic(duration="60050ms", rate=200.0))
+    assert (np.diff(events["exch_ts"]) >= 0).all()
+    assert events["exch_ts"][-1] == START_NS + 60_050_000_000
+
+
+def test_the_truth_is_what_was_known_at_its_edge() -> None:
+    """A market that ends 50 ms before an edge, where the last thing happened that was received by then, tells the same."""
+    source = Synthetic(duration="20s", latency="50ms", truth_every="100ms")
+    _, whole = read(source)
+    for edge in range(100, 120):
+        _, told = read(dataclasses.replace(source, duration=f"{100 * edge - 50}ms"))
+        assert len(told) == edge
+        assert told.tobytes() == whole[: len(told)].tobytes()
 
 
 @pytest.mark.parametrize(("duration", "rows"), [("600s", 600), ("1h", 3600)])
@@ -170,6 +195,7 @@ def t_statistic(x: np.ndarray, y: np.ndarray) -> float:
 def test_in_the_null_market_nothing_tells_of_the_next_second(markets: dict[str, Any]) -> None:
     rows, _ = markets["null"]
     change = np.diff(rows["mid"])
+    assert abs(change.sum() / np.sqrt((change**2).sum())) < 4
     for name, x in observed(rows).items():
         assert abs(t_statistic(x[:-1], change)) < 4, name
     assert abs(t_statistic(np.sign(change[:-1]), change[1:])) < 4
@@ -188,6 +214,28 @@ def test_in_the_market_with_a_signal_flow_and_book_tell(markets: dict[str, Any])
         assert t_statistic(observed(rows)[name][:-1], change) > 4, name
 
 
+@pytest.mark.parametrize(("lean", "signal_lean", "leaned_on"), [(0.0, 0.5, "latent"), (1.5, 0.0, "pressure")])
+def test_book_and_trades_lean_the_way_of_what_is_hidden(
+    lean: float, signal_lean: float, leaned_on: str
+) -> None:
+    source = Synthetic(duration="1h", alpha=0.0, lean=lean, signal_lean=signal_lean)
+    events, truth = read(source)
+    rows = rows_of(source, events)
+    for name in ("best imbalance", "trades"):
+        assert t_statistic(observed(rows)[name], truth[leaned_on]) > 4, name
+
+
+def test_the_oracle_where_both_rates_agree() -> None:
+    """There its last term is 0/0; its limit lies between what stands on either side."""
+    source = Synthetic()
+    truth = np.zeros(3, TRUTH)
+    truth["latent"] = 1
+    truth["settling"] = np.array([0.999, 1.0, 1.001]) / 60  # the memory is 60 s
+    below, at, above = source.oracle(truth, [60 * NS])[:, 0]
+    assert at == pytest.approx((below + above) / 2, rel=1e-5)
+    assert at == pytest.approx(source.stored_bps * (1 - 2 * np.exp(-1)), rel=1e-5)
+
+
 def test_the_oracle_is_the_expected_return(markets: dict[str, Any]) -> None:
     rows, truth = markets["signal"]
     log_mid = 1e4 * np.log(rows["mid"])
@@ -201,6 +249,41 @@ def test_the_oracle_is_the_expected_return(markets: dict[str, Any]) -> None:
         assert np.corrcoef(x, y)[0, 1] > 0.25
 
 
+@pytest.mark.parametrize(
+    ("settings", "seconds", "error"),
+    [
+        ({}, 5, 0.15),
+        (
+            {"volatility": 0.4},
+            1,
+            0.25,
+        ),  # pressure is worked off slowly: what comes of it in a second is a small part
+    ],
+)
+def test_without_a_signal_the_oracle_knows_the_pressure(
+    settings: dict[str, Any], seconds: int, error: float
+) -> None:
+    source = Synthetic(duration="4h", alpha=0.0, **settings)
+    events, truth = read(source)
+    log_mid = 1e4 * np.log(rows_of(source, events)["mid"])
+    x = source.oracle(truth, [seconds * NS])[:-seconds, 0]
+    y = log_mid[seconds:] - log_mid[:-seconds]
+    assert (x @ y) / (x @ x) == pytest.approx(1, abs=error)
+    assert np.corrcoef(x, y)[0, 1] > 0.25
+
+
+def test_a_side_that_stays_behind_takes_the_mid_with_it() -> None:
+    source = Synthetic(duration="4h", alpha=0.0, wide=1.0)
+    events, truth = read(source)
+    rows = rows_of(source, events)
+    wide = np.flatnonzero(rows["ask_px"][:-1, 0] - rows["bid_px"][:-1, 0] > 1.5 * source.tick)
+    log_mid = 1e4 * np.log(rows["mid"])
+    x, y = source.oracle(truth, [NS])[wide, 0], log_mid[wide + 1] - log_mid[wide]
+    assert len(wide) > 300
+    assert (x @ y) / (x @ x) == pytest.approx(1, abs=0.2)
+    assert np.corrcoef(x, y)[0, 1] > 0.5
+
+
 def test_without_a_signal_the_latent_state_is_worth_nothing() -> None:
     source = Synthetic(alpha=0.0)
     truth = next(iter(source.open(seed=1))).truth
@@ -210,18 +293,18 @@ def test_without_a_signal_the_latent_state_is_worth_nothing() -> None:
 
 
 def test_latent_and_regime_are_what_they_are_said_to_be() -> None:
-    source = Synthetic(duration="48h", memory="20s", dwell="15m", rate=0.5)
+    source = Synthetic(duration="24h", memory="20s", dwell="15m", rate=0.5, jump=5.0)
     _, truth = read(source)
     x = truth["latent"]
     assert abs(x.mean()) < 0.1 and x.std() == pytest.approx(1, rel=0.05)
     assert np.corrcoef(x[20:], x[:-20])[0, 1] == pytest.approx(np.exp(-1), abs=0.05)
     switches = int((np.diff(truth["regime"]) != 0).sum())
-    assert switches == pytest.approx(48 * 4, rel=0.25)
+    assert switches == pytest.approx(24 * 4, rel=0.25)
     assert set(np.unique(truth["regime"])) == {0, 1, 2}
 
 
 def test_volatility_is_as_asked_for_and_goes_with_the_regime() -> None:
-    source = Synthetic(duration="24h", alpha=0.0, volatility=1.0, dwell="5m", season=0.0)
+    source = Synthetic(duration="24h", alpha=0.0, volatility=1.0, dwell="5m", season=0.0, rate=4.0)
     events, truth = read(source)
     rows = rows_of(source, events)
     change = np.diff(1e4 * np.log(rows["mid"][::10])) / np.sqrt(10)
@@ -245,8 +328,39 @@ def test_orders_excite_each_other() -> None:
     assert clustering(0.7) > 3
 
 
+def test_rates_react_to_the_queues_alike_on_both_sides() -> None:
+    state, rates = np.zeros(1, MARKET), np.zeros((4, 6))
+    for name, value in (("rate", 1.0), ("activity", 1.0), ("best_size", 100.0)):
+        state[name] = value
+    thin, full = 30, 3000
+    cases = [(thin, full, 1.0), (full, full, 1.0), (thin, full, 1.5), (full, thin, 1 / 1.5)]
+    for (bid, ask, tilt), out in zip(cases, rates, strict=True):
+        state["tilt"] = tilt
+        lots = np.full((2, 30), 7, np.int64)
+        lots[0, 0], lots[1, 0] = bid, ask
+        assert _intensities(state[0], lots, out) == pytest.approx(out.sum())
+    limit, _, cancel, _, buy, sell = range(6)
+    few, many, leaning, mirrored = rates
+    assert few[limit] > 2 * many[limit] and few[sell] > 2 * many[sell]  # a thin bid is hurried for, and hit
+    assert few[cancel] < many[cancel] / 2
+    assert few[[1, 3, 4]].tolist() == many[[1, 3, 4]].tolist()  # the ask's, and buyers'
+    assert leaning[[1, 0, 3, 2, 5, 4]] == pytest.approx(mirrored)
+    assert leaning[[limit, buy]] == pytest.approx(1.5 * few[[limit, buy]])
+    assert leaning[[cancel, sell]] == pytest.approx(few[[cancel, sell]] / 1.5)
+
+
+def test_signs_of_market_orders_persist() -> None:
+    """Because of the metaorders: without them the autocorrelation is gone after ten orders."""
+    found = TradeFacts(0.001)
+    for batch in Synthetic(duration="6h", null=True).open(seed=1):
+        found.add(batch.events)
+    facts = found.facts()
+    assert facts["sign_acf_10"].low > 0.03
+    assert 0 < facts["sign_acf_100"].low < facts["sign_acf_10"].value
+
+
 def test_the_day_has_a_season() -> None:
-    events, _ = read(Synthetic(duration="24h", season=0.6, regimes=(1.0,)))
+    events, _ = read(Synthetic(duration="24h", season=0.6, regimes=(1.0,), rate=2.0))
     by_hour = np.bincount((events["exch_ts"] - START_NS) // (3600 * NS))[:24]
     assert by_hour[13:18].mean() > 2 * by_hour[1:6].mean()
 
@@ -268,6 +382,7 @@ def test_prices_stay_positive_in_a_crash() -> None:
         ({"duration": "200000d"}, "longer than"),
         ({"rate": -1.0}, "rate: -1.0 is not a positive number"),
         ({"rate": float("nan")}, "rate"),
+        ({"rate": 0.5}, "rate: 0.5 orders per second are too few for a volatility of 1.2 bps"),
         ({"rate": 1e9}, "rate: 1e+09 is not from 0 to 100000 orders per second"),
         ({"excitation": 1.0}, "from 1 on every order causes another"),
         ({"excitation": -0.1}, "excitation"),
@@ -299,6 +414,13 @@ def test_impossible_parameters(settings: dict[str, Any], says: str) -> None:
     with pytest.raises(ValueError, match=r".") as error:
         dataclasses.replace(Synthetic(), **settings)
     assert says in str(error.value)
+
+
+def test_a_market_in_which_hardly_anything_happens() -> None:
+    """The wait for its next order is longer than an integer of nanoseconds holds."""
+    events, truth = read(Synthetic(duration="10m", rate=1e-12, volatility=1e-6))
+    assert events["exch_ts"][-1] == START_NS + 600 * NS
+    assert (events["kind"] == Kind.TRADE).sum() == 0 and len(truth) == 600
 
 
 def test_a_market_of_a_moment() -> None:
