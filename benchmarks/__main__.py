@@ -13,7 +13,18 @@ import numpy
 
 from benchmarks.frame import console
 
-NAMES = ("synthetic", "rows", "binance", "features", "serving", "trading", "store", "main", "memory", "calibration")
+NAMES = (
+    "synthetic",
+    "rows",
+    "binance",
+    "features",
+    "serving",
+    "trading",
+    "store",
+    "main",
+    "memory",
+    "calibration",
+)
 
 
 def machine() -> str:

@@ -96,7 +96,14 @@ def open_trader(
     policy, label = run.component("policy"), run.component("label")
     features, regime = run.components("features"), run.component("regime")
     return Trader(
-        Pipeline(instrument, run.component("clock"), features, regime, select=run.config["select"], wakes=policy.wakes),
+        Pipeline(
+            instrument,
+            run.component("clock"),
+            features,
+            regime,
+            select=run.config["select"],
+            wakes=policy.wakes,
+        ),
         run.component("venue").open(instrument, seed=run.seed),
         policy,
         run.components("risk"),
