@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -227,6 +228,25 @@ def _bits(values: StateArray) -> StateArray:
     return values.view(np.int64) if values.dtype.kind == "f" else values
 
 
+def digests(directory: Path) -> dict[str, str]:
+    """sha256 of the file of every table that a session left.
+
+    Raises
+    ------
+    DataError
+        If one is missing or cannot be read.
+    """
+    found = {}
+    for name in TABLES:
+        path = _file(directory, name)
+        try:
+            with path.open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise DataError(f"the tables of the session cannot be read: {error}", where=str(path)) from error
+    return found
+
+
 def load_tables(directory: Path) -> dict[str, StateArray]:
     """The tables that a session left, mapped: reading takes no memory.
 
@@ -240,7 +260,8 @@ def load_tables(directory: Path) -> dict[str, StateArray]:
         path = _file(directory, name)
         try:
             tables[name] = _map(path)
-        except (OSError, EOFError, ValueError) as error:
+        # a damaged header is read as Python, which fails in its own ways
+        except (OSError, EOFError, ValueError, SyntaxError, TokenError) as error:
             raise DataError(f"the tables of the session cannot be read: {error}", where=str(path)) from error
         if tables[name].dtype != dtype:
             raise DataError(f"table {name} was written by another version of btcframe", where=str(path))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from btcframe import truth
-from btcframe.audit import fingerprint, load_tables
+from btcframe.audit import digests, load_tables
 from btcframe.config import nodes
 from btcframe.errors import BtcframeError, DataError, PluginError
 from btcframe.plugins import Catalog
@@ -144,13 +144,15 @@ def _session(directory: Path, manifest: Mapping[str, Any]) -> Session:
     instrument = Instrument(
         header["symbol"], Decimal(header["tick"]), Decimal(header["lot"]), header["contract"]
     )
-    tables = load_tables(directory / TABLES)
-    if fingerprint(tables) != manifest["results"]["backtest"]["fingerprint"]:
+    left, found = manifest["results"]["backtest"]["tables"], digests(directory / TABLES)
+    changed = [name for name in found if found[name] != left.get(name)]
+    if changed:
         raise DataError(
-            "the tables of the session are not those that the run left: their fingerprint differs",
+            f"the tables of the session are not those that the run left: {', '.join(changed)} differ",
             where=str(directory / TABLES),
             hint="They were changed or damaged since.",
         )
+    tables = load_tables(directory / TABLES)
     cash = float(manifest["config"]["backtest"]["cash"])
     return of_session(tables, instrument, cash, seed=int(manifest["seed"]))
 

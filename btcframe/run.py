@@ -231,17 +231,17 @@ def load_manifest(directory: Path) -> dict[str, Any]:
         raise DataError(f"{path} cannot be read: {error}") from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("config"), dict):
         raise DataError(f"{path} is not the manifest of a run: it has no config")
-    absent = [key for key in _WRITTEN if key not in manifest]
-    if absent:
-        raise DataError(
-            f"the manifest {path} has no {', no '.join(absent)}",
-            hint="It is damaged, or another version's.",
-        )
     if manifest.get("status") != "complete":
         raise DataError(
             f"the run in {directory} is not whole: its status is {manifest.get('status')!r}",
             hint=str(manifest.get("error", "")),
             next=f"Run it again: btcframe {shlex.join([manifest.get('verb', ''), *manifest.get('command', [])])}",
+        )
+    absent = [key for key in _WRITTEN if key not in manifest]
+    if absent:
+        raise DataError(
+            f"the manifest {path} lacks {', '.join(absent)}",
+            hint="It is damaged, or another version's.",
         )
     return manifest
 

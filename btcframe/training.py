@@ -268,7 +268,9 @@ def write_predictions(
 
     with (
         replacing(path, "the predictions") as temporary,
-        pq.ParquetWriter(temporary, batch(slice(0)).schema, compression="zstd") as writer,
+        pq.ParquetWriter(
+            temporary, batch(slice(0)).schema, compression="zstd", write_page_checksum=True
+        ) as writer,
     ):
         for part in scratch.pieces(len(found.rows), y, row_ns, found.predictions, found.regime, *expected):
             writer.write_table(batch(part))

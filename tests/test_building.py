@@ -137,7 +137,7 @@ class _Listed(list[Batch]):
 
 
 CONFIG = {
-    "seed": 7, "source": {"plugin": "forward_return"}, "clock": {"plugin": "forward_return"},
+    "seed": 7, "select": ["*"], "source": {"plugin": "forward_return"}, "clock": {"plugin": "forward_return"},
     "features": {}, "regime": {"plugin": "forward_return"},
     "label": {"plugin": "forward_return", "horizons": ["5s"]}, "model": {"plugin": "x"}, "venue": {"plugin": "y"},
 }  # fmt: skip

@@ -101,7 +101,7 @@ def test_what_cannot_be_reported(traded: tuple[Path, Path], catalog: Catalog, tm
         report_again(tmp_path / "cut", catalog)
     manifest.write_text(json.dumps(told))
     (tmp_path / "cut" / "tables" / "fills.npy").write_bytes(b"")
-    with pytest.raises(DataError, match="tables of the session cannot be read"):
+    with pytest.raises(DataError, match="not those that the run left: fills differ"):
         report_again(tmp_path / "cut", catalog)
     assert not (tmp_path / "cut" / PAGE).exists()
 
@@ -113,10 +113,11 @@ def damage(path: Path) -> None:
 
 
 def test_what_is_damaged_is_never_shown(traded: tuple[Path, Path], catalog: Catalog, tmp_path: Path) -> None:
-    shutil.copytree(traded[1], tmp_path / "session")
-    damage(tmp_path / "session" / "tables" / "fills.npy")
-    with pytest.raises(DataError, match="are not those that the run left"):
-        report_again(tmp_path / "session", catalog)
+    for name in ("fills", "equity", "predictions"):
+        shutil.copytree(traded[1], tmp_path / name)
+        damage(tmp_path / name / "tables" / f"{name}.npy")
+        with pytest.raises(DataError, match=f"are not those that the run left: {name} differ"):
+            report_again(tmp_path / name, catalog)
     shutil.copytree(traded[0], tmp_path / "training")
     predictions = tmp_path / "training" / PREDICTIONS
     column = pq.ParquetFile(predictions).metadata.row_group(0).column(2)
@@ -132,7 +133,7 @@ def test_what_is_damaged_is_never_shown(traded: tuple[Path, Path], catalog: Cata
     told = json.loads(manifest.read_text())
     del told["packages"]
     manifest.write_text(json.dumps(told))
-    with pytest.raises(DataError, match="has no packages"):
+    with pytest.raises(DataError, match="lacks packages"):
         report_again(tmp_path / "training", catalog)
 
 

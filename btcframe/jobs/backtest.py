@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from btcframe.artefacts import read_manifest
-from btcframe.audit import fingerprint
+from btcframe.audit import digests, fingerprint
 from btcframe.errors import ModelError
 from btcframe.jobs import train as train_job
 from btcframe.report.trading import TradingMetrics, describe_trading, summarize
@@ -95,6 +95,7 @@ def backtest(run: Run, folds: Sequence[Fold]) -> BacktestResult:
     models = [read_manifest(fold.artefact)["digest"] for fold in folds]
     told = result.metrics._asdict() | {
         "fingerprint": result.fingerprint,
+        "tables": digests(run.dir / TABLES),
         "session": SESSION,
         "models": models,
     }
