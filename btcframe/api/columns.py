@@ -22,6 +22,7 @@ class Column(NamedTuple):
     formula: str = ""  # one line
     source: str = ""  # paper or origin
     family: str = ""
+    awaits: str = ""  # what its first value waits for beside the rows: "a trade", "50 full buckets"
 
 
 @runtime_checkable

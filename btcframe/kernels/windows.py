@@ -7,7 +7,8 @@ Gil & Werman 1993, also known as two stacks). Nothing is ever taken away again, 
 moments are merged by the formulas of Chan, Golub & LeVeque 1983 and Pébay 2008.
 
 Every window is a record in a feature's state: make its dtype here, call its `slide_…` once a row, read its totals. A row
-that has no value is slid with `valid` 0: it takes its place in the window and adds nothing.
+that has no value is slid with `valid` 0: it takes its place in the window and adds nothing. Windows that a kernel goes
+through in a loop have one dtype, made for the longest of them: `slide_…(…, n)` then says how many rows this one has.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ def sums(n: int, k: int) -> np.dtype[Any]:
 
 
 @kernel
-def slide_sums(w):
+def slide_sums(w, n=0):
     """One row on: total[j] = Σ new[j] of the last n rows."""
-    n, k = w.ring.shape
+    n, k = n or len(w.ring), w.ring.shape[1]
     if w.at == n:
         for j in range(k):
             total = 0.0
@@ -65,9 +66,9 @@ def extremes(n: int, k: int) -> np.dtype[Any]:
 
 
 @kernel
-def slide_maxima(w):
+def slide_maxima(w, n=0):
     """One row on: total[j] = max new[j] of the last n rows, -inf where there was none. A state begins at `no_maxima`."""
-    n, k = w.ring.shape
+    n, k = n or len(w.ring), w.ring.shape[1]
     if w.at == n:
         for j in range(k):
             most = -np.inf
@@ -175,9 +176,9 @@ def _merge_moments(a, b, out):
 
 
 @kernel
-def slide_moments(w, x, valid):
+def slide_moments(w, x, valid, n=0):
     """One row on: total holds the moments of the valid values of the last n rows."""
-    n = len(w.ring)
+    n = n or len(w.ring)
     if w.at == n:
         _empty_moments(w.prefix)
         for i in range(n - 1, -1, -1):
@@ -274,9 +275,9 @@ def _merge_comoments(a, b, out):
 
 
 @kernel
-def slide_comoments(w, x, y, valid):
+def slide_comoments(w, x, y, valid, n=0):
     """One row on: total holds the co-moments of the valid pairs of the last n rows."""
-    n = len(w.x)
+    n = n or len(w.x)
     if w.at == n:
         _empty_comoments(w.prefix)
         for i in range(n - 1, -1, -1):
@@ -305,3 +306,9 @@ def slide_comoments(w, x, y, valid):
 def enough(count, n):
     """Whether a window of n rows has ⌈0.8 n⌉ valid entries."""
     return count >= np.ceil(0.8 * n)
+
+
+@kernel
+def ratio(over, under):
+    """over/under; an empty denominator (nothing traded, nothing removed) gives 0."""
+    return 0.0 if under == 0.0 else over / under

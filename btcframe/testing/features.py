@@ -123,12 +123,12 @@ def check_nan_until_warm(component: Any) -> None:
 
 
 def check_warmup(component: Any) -> None:
-    """In a good market the first value comes with the declared row."""
+    """In a good market the first value comes with the declared row, or later where it awaits something else."""
     out = streams.run(stream_of(component), rows_for(component, rough=False))
     for j, column in enumerate(component.columns()):
         valid = np.flatnonzero(~np.isnan(out[:, j]))
         first = int(valid[0]) if len(valid) else -1
-        if first != column.warmup:
+        if first != column.warmup and not (column.awaits and first > column.warmup):
             seen = f"has its first value at row {first}" if len(valid) else "never has a value"
             raise ContractError(
                 f"{name_of(component)}: column {column.name} declares a warm-up of {column.warmup} rows and {seen}",
@@ -153,6 +153,8 @@ def check_bad_row_recovery(component: Any) -> None:
             ) from error
         for j, column in enumerate(component.columns()):
             back = at + 3 + column.warmup
+            if column.awaits:  # a bad row may have put it off
+                back = max([back, *np.flatnonzero(~np.isnan(out[:, j]))[:1]])
             lost = np.flatnonzero(np.isnan(out[back:, j]) & ~np.isnan(good[back:, j]))
             if len(lost):
                 raise ContractError(
