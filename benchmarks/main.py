@@ -55,7 +55,7 @@ def run(options: list[str], folder: Path, cache: Path, name: str) -> tuple[Done,
 
 
 def main() -> None:
-    jobs = {"random walk, 6 h (the default)": list[str]()}
+    jobs = {"synthetic, 54 h (the default)": list[str]()}
     if paths := recorded_paths():
         jobs["recorded, 479 s, 100 ms rows"] = [
             "source=binance_raw", f"source.paths=[{','.join(paths)}]", "clock.every=100ms",

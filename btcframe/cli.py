@@ -21,13 +21,13 @@ VERBS = {
 }
 NOUNS = {
     "plugins": "what is installed: slots, names, parameters, failures (list, check NAME; --json)",
-    "features": "every feature column: unit, range, warm-up, formula, source (--json)",
+    "features": "feature columns, all or some: unit, range, warm-up, formula, source (--json, --markdown)",
     "report": "the page of a finished run made again from its files: btcframe report DIR",
     "completion": 'tab completion: eval "$(btcframe completion bash)", or zsh',
 }
 SUBCOMMANDS = {
     "plugins": ("list", "check", "--json"),
-    "features": ("--json",),
+    "features": ("--json", "--markdown"),
     "report": (),
     "completion": ("bash", "zsh"),
 }

@@ -9,8 +9,7 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from btcframe import completion
-from btcframe.api import Column
+from btcframe import completion, feature_list
 from btcframe.console import Unread
 from btcframe.errors import ConfigError, PluginError, did_you_mean
 from btcframe.plugins import Catalog, Component, discover
@@ -29,8 +28,7 @@ def main(noun: str, arguments: list[str]) -> int:
     if noun == "report":
         return report(catalog, words)
     if noun == "features":
-        _no_more(noun, words)
-        return features(catalog, as_json)
+        return features(catalog, words, as_json)
     command, rest = (words[0], words[1:]) if words else ("list", [])
     if command == "list":
         _no_more("plugins list", rest)
@@ -149,56 +147,17 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def features(catalog: Catalog, as_json: bool) -> int:
-    """List every column of every feature component at its defaults."""
-    listed = [
-        (component, column)
-        for component in catalog.components["features"].values()
-        if all(f.default is not REQUIRED for f in component.fields)  # else its columns depend on the user
-        for column in component.cls().columns()
-    ]
+def features(catalog: Catalog, words: list[str], as_json: bool) -> int:
+    """List the columns of every feature component at its defaults, or those that a selection asks for."""
+    as_page = "--markdown" in words
+    columns = feature_list.listed(catalog, [word for word in words if word != "--markdown"] or ["*"])
     if as_json:
-        value = [
-            {k: _finite(v) for k, v in column._asdict().items()}
-            | {"component": component.name, "distribution": component.distribution}
-            for component, column in listed
-        ]
-        print(json.dumps(value, indent=2, ensure_ascii=False))
-        return 0
-    console = Unread(highlight=False)
-    for component in dict.fromkeys(component.name for component, _ in listed):
-        console.print(_columns_table([(c, column) for c, column in listed if c.name == component]))
-    console.print(
-        f"{len(listed)} columns. Choose: btcframe run 'features=[book,returns]'", style="dim", markup=False
-    )
+        print(feature_list.as_json(columns))
+    elif as_page:
+        print(feature_list.as_markdown(columns), end="")
+    else:
+        feature_list.show(columns)
     return 0
-
-
-def _columns_table(listed: list[tuple[Component, Column]]) -> Table:
-    component = listed[0][0]
-    title = f"{component.name}, of {component.distribution} {component.version}: {component.summary}"
-    table = Table(title=title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("name", no_wrap=True)
-    table.add_column("unit")
-    table.add_column("range", no_wrap=True)
-    table.add_column("warm-up", justify="right")
-    table.add_column("formula", overflow="fold")
-    table.add_column("source", overflow="fold")
-    for _, c in listed:
-        table.add_row(c.name, c.unit, _range(c.low, c.high), str(c.warmup), c.formula, c.source)
-    return table
-
-
-def _finite(value: Any) -> Any:
-    return None if value in (float("inf"), float("-inf")) else value
-
-
-def _range(low: float, high: float) -> str:
-    if low == float("-inf") and high == float("inf"):
-        return ""
-    return (
-        f"{'(-∞' if low == float('-inf') else f'[{low:g}'}, {'∞)' if high == float('inf') else f'{high:g}]'}"
-    )
 
 
 def check(catalog: Catalog, words: list[str], as_json: bool) -> int:
