@@ -15,7 +15,6 @@ from btcframe.plugins import Catalog, Component
 from btcframe.schema import REQUIRED
 from btcframe.selection import ALL, chosen
 
-
 _WIDE = 130
 
 
