@@ -11,6 +11,7 @@ import numpy as np
 
 from btcframe.api import Column
 from btcframe.kernels import kernel
+from btcframe.kernels.windows import ratio
 from btcframe.types import LEVELS, Floats, Instrument, Ints, RowArray, StateArray
 
 SPREAD, MICROPRICE, IMBALANCE, DEPTH_BID, DEPTH_ASK, DEPTH_RATIO, VWAP_BID, VWAP_ASK, WALL = range(9)
@@ -179,12 +180,6 @@ def _wall(k: int) -> Column:
         "wall_imbalance" if k == LEVELS else f"wall_imbalance_{k}", "1", -1.0, 1.0,
         inputs=("bid_sz", "ask_sz"), formula=f"max B/ΣB_{k} − max A/ΣA_{k}", source="definition", family="book",
     )  # fmt: skip
-
-
-@kernel
-def ratio(over: float, under: float) -> float:
-    """over/under; 0 where both are 0 (an empty denominator), NaN where either is."""
-    return 0.0 if under == 0.0 else over / under
 
 
 @kernel
