@@ -29,9 +29,13 @@ class Build:
     Parameters
     ----------
     batch : int     rows written to the store at a time; memory grows with it, results do not change
+    threads : int   that compute the columns, null for as many as this process may use; results do not change
+    rows : bool     write the raw rows, too, for sessions that warm up from the store; part of what a build is
     """
 
     batch: int = 65_536
+    threads: int | None = None
+    rows: bool = False
 
 
 @dataclass
@@ -67,6 +71,20 @@ class Backtest:
 
 
 @dataclass
+class State:
+    """The pipeline's memory, written beside a session for one that starts where it ends.
+
+    Parameters
+    ----------
+    every : str     market time between two writes of it; 0s writes none
+    fresh : str     how long before a session's first event a memory may end that it starts from
+    """
+
+    every: str = "1m"
+    fresh: str = "10m"
+
+
+@dataclass
 class Root:
     """Every setting of every verb. Slots hold component nodes: ``{plugin: name, field: value, …}``.
 
@@ -76,6 +94,7 @@ class Root:
     seed : int          the one seed; everything random is derived from it
     trained : str       backtest: directory of a finished `train` or `run` whose models to trade; "" trains first
     session : str       replay: directory of the run to replay
+    warm_start : str    backtest: directory of an earlier run whose memory to start from; "" starts from nothing
     select : list       feature columns used: names, patterns (ofi_*), families or components; !x leaves out
     beside : list       facts: directories of earlier `facts` runs to put beside this one
     """
@@ -84,10 +103,12 @@ class Root:
     seed: int = 7
     trained: str = ""
     session: str = ""
+    warm_start: str = ""
     beside: list[str] = field(default_factory=list)
     build: Build = field(default_factory=Build)
     validation: Validation = field(default_factory=Validation)
     backtest: Backtest = field(default_factory=Backtest)
+    state: State = field(default_factory=State)
     source: Any = None
     clock: Any = None
     store: Any = None
@@ -110,11 +131,22 @@ def walk_forward(config: Mapping[str, Any]) -> WalkForward:
         For settings that make no sense.
     """
     settings = config["validation"]
-    try:
-        embargo_ns = duration_ns(settings["embargo"], zero=True)
-    except ValueError as error:
-        raise ConfigError(f"validation.embargo: {error}") from error
+    embargo_ns = duration(config, "validation", "embargo")
     return WalkForward(settings["folds"], embargo_ns, settings["min_train"], settings["expanding"])
+
+
+def duration(config: Mapping[str, Any], section: str, name: str) -> int:
+    """A duration of a section, ns; it may be 0.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
+    try:
+        return duration_ns(config[section][name], zero=True)
+    except ValueError as error:
+        raise ConfigError(f"{section}.{name}: {error}") from error
 
 
 def check_settings(config: Mapping[str, Any]) -> None:
@@ -124,14 +156,27 @@ def check_settings(config: Mapping[str, Any]) -> None:
     ------
     ConfigError
     """
-    for section in ("build", "validation", "backtest"):
+    for section in ("build", "validation", "backtest", "state"):
         if not isinstance(config[section], Mapping):
             raise ConfigError(f"{section}: {config[section]!r} is not a section with settings of its own")
     if not 0 <= config["seed"] < 2**63:
         raise ConfigError(f"seed: {config['seed']} is not a seed: it is a whole number from 0 to 2^63 - 1")
     walk_forward(config)
+    for name in ("every", "fresh"):
+        duration(config, "state", name)
+    if config["warm_start"] and not Path(config["warm_start"]).is_dir():
+        raise ConfigError(
+            f"warm_start: there is no directory {config['warm_start']}",
+            hint="Name the directory of an earlier run, or leave it empty to start from nothing.",
+        )
     if config["build"]["batch"] < 1:
         raise ConfigError(f"build.batch: {config['build']['batch']} is not a number of rows: it starts at 1")
+    threads = config["build"].get("threads")
+    if threads is not None and threads < 1:
+        raise ConfigError(
+            f"build.threads: {threads} is not a number of threads: it starts at 1",
+            hint="null takes as many as this process may use.",
+        )
     cash = float(config["backtest"]["cash"])
     if not (cash > 0 and math.isfinite(cash)):
         raise ConfigError(f"backtest.cash: {cash:g} is not a positive amount of money")

@@ -6,17 +6,17 @@ time, give the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from btcframe.api import Clock, Column, Feature, Regime, Wake, Wakes
+from btcframe.api import Clock, Feature, Regime, Wake, Wakes
 from btcframe.errors import ConfigError
 from btcframe.kernels.book import copy_book, new_book, top
 from btcframe.kernels.flow import BEST, TIMER, ingest, new_state
 from btcframe.kernels.rows import build_rows, close_row
+from btcframe.parts import OneRow, parts_of, update_all
 from btcframe.selection import ALL, chosen
 from btcframe.types import CUT, LEVELS, ROW, EventArray, Floats, Instrument, Ints, RowArray, StateArray
 
@@ -24,29 +24,6 @@ Gate = Callable[[EventArray, int], tuple[int, bool]]
 """(events ingested, now) → (how many of them may stand, whether something was reported)."""
 
 _WAKES = tuple(Wake(bits) for bits in range(2 * Wake.FULL))  # IntFlag arithmetic costs a microsecond a time
-
-
-CHUNK = 512
-"""Rows that all components take before the next ones: half a megabyte, which stays in the processor's cache."""
-
-
-class _Part(NamedTuple):
-    """A feature or the regime, with its memory and its own block of output.
-
-    Each has a block of its own, so that a kernel sees one memory layout whether one row closed or 65,536.
-    """
-
-    name: str
-    component: Feature | Regime
-    state: StateArray
-    block: Floats
-    first: int  # column of the shared matrix its block is copied to
-
-    def update(self, rows: RowArray, matrix: Floats) -> None:
-        out = self.block[: len(rows)]
-        out.fill(np.nan)
-        self.component.update(rows, self.state, out)
-        matrix[:, self.first : self.first + out.shape[1]] = out
 
 
 class Pipeline:
@@ -64,6 +41,8 @@ class Pipeline:
         None builds whole batches. Otherwise `push` stops at every closed row and at what `wakes` asks for.
     capacity : int
         rows that one push can close; more make it stop with Wake.FULL
+    threads : int
+        that compute the columns of a batch; the bits do not depend on it
 
     Raises
     ------
@@ -81,27 +60,30 @@ class Pipeline:
         select: Sequence[str] = ALL,
         wakes: Wakes | None = None,
         capacity: int = 65536,
+        threads: int = 1,
     ) -> None:
         self.instrument = instrument
         _refuse_duplicates({**features, "regime": regime})
         used = chosen(features, select)
-        computed, self._features = _parts(features, instrument, used)
-        self.columns = tuple(column for column in computed if column.name in used)
-        self.regime_columns, self._regime = _parts({"regime": regime}, instrument)
+        self.columns, self._features = parts_of(features, instrument, used)
+        self.regime_columns, self._regime = parts_of({"regime": regime}, instrument)
         self._wakes = wakes
         self._wanted = (BEST if wakes and wakes.best else 0) | (TIMER if wakes and wakes.timer_ns else 0)
         self._capacity = 1 if wakes else capacity
         self._rows = np.zeros(self._capacity, ROW)
-        self._computed = self._x = np.empty((self._capacity, len(computed)))
-        self._taken = np.array([i for i, column in enumerate(computed) if column.name in used], np.int64)
-        if len(self.columns) < len(computed):
-            self._x = np.empty((self._capacity, len(self.columns)))
+        self._x = np.empty((self._capacity, len(self.columns)))
         self._descriptors = np.empty((self._capacity, len(self.regime_columns)))
-        self._single = [
-            *_singles(self._features, self._rows, self._computed),
-            *_singles(self._regime, self._rows, self._descriptors),
+        self._threads = threads
+        self._work = [
+            *((part, self._x) for part in self._features),
+            *((part, self._descriptors) for part in self._regime),
         ]
+        self._live = (
+            OneRow(self._features, self._rows, self._x),
+            OneRow(self._regime, self._rows, self._descriptors),
+        )
         self._closed = 0
+        self._seen = np.zeros(1, np.int64)  # rows closed so far
         self._book = new_book()
         self._ingest = new_state(instrument, wakes.timer_ns if wakes else 0)
         self._now = self._ingest["now"]  # a view
@@ -141,11 +123,37 @@ class Pipeline:
             return self._push_batch(events, start)
         return self._push_to_wake(events, start, gate)
 
+    def push_rows(self, rows: RowArray, start: int = 0) -> int:
+        """Consume rows that were closed elsewhere: a store's, or those of a source without a book.
+
+        Call again from what was consumed on, until everything is. Features and regime see them as they see rows of
+        events. The book is not touched; once there are events, the clock goes on from their own time.
+
+        Parameters
+        ----------
+        rows : ROW[n]     contiguous, in order of time, later than everything consumed before
+        start : int       first row not yet consumed
+
+        Returns
+        -------
+        consumed : int
+        """
+        taken = rows[start : start + self._capacity]
+        self._closed = len(taken)
+        if len(taken):
+            _copy(taken, self._rows[: len(taken)])
+            self._seen += len(taken)
+            self._ingest["started"] = 1
+            self._now[0] = max(self._now[0], taken["row_ns"][-1])
+            self._compute()
+        return start + len(taken)
+
     def _push_batch(self, events: EventArray, start: int) -> tuple[int, Wake]:
         found, seen = self._clock.cuts(events, start, self._clock_state, self._cuts)
         self._closed = build_rows(
             self._book, self._ingest, events, start, seen, self._cuts, found, self._rows
         )
+        self._seen += self._closed
         self._compute()
         return seen, Wake.NONE if seen == len(events) else Wake.FULL
 
@@ -175,6 +183,7 @@ class Pipeline:
                 wake |= Wake.ORDER.value
         if closes:
             self._closed = close_row(self._book, self._ingest, self._rows, 0, row_ns)
+            self._seen += self._closed
             self._compute()
             cut = -1
             if self._closed:
@@ -185,19 +194,11 @@ class Pipeline:
         return at, _WAKES[wake]
 
     def _compute(self) -> None:
-        if self._closed == 1:  # live, this is every row: nothing is sliced, nothing copied
-            self._computed[0] = np.nan
-            self._descriptors[0] = np.nan
-            for update in self._single:
-                update()
-        for at in range(0, self._closed if self._closed > 1 else 0, CHUNK):
-            rows = self._rows[at : min(at + CHUNK, self._closed)]
-            for part in self._features:
-                part.update(rows, self._computed[at : at + len(rows)])
-            for part in self._regime:
-                part.update(rows, self._descriptors[at : at + len(rows)])
-        if self._x is not self._computed:
-            np.take(self._computed[: self._closed], self._taken, axis=1, out=self._x[: self._closed])
+        if self._closed == 1:  # live, this is every row
+            for one_row in self._live:
+                one_row.update()
+        else:
+            update_all(self._work, self._rows[: self._closed], self._threads)
 
     @property
     def rows(self) -> RowArray:
@@ -219,6 +220,11 @@ class Pipeline:
         """Latest local time known: of the last item consumed, or of the one that a row closed before."""
         return int(self._now[0])
 
+    @property
+    def rows_seen(self) -> int:
+        """Rows closed so far, those of a restored memory included."""
+        return int(self._seen[0])
+
     def top(self) -> tuple[bool, Ints, Ints, Ints, Ints]:
         """The book as it stands.
 
@@ -239,10 +245,16 @@ class Pipeline:
 
     def save(self) -> dict[str, Any]:
         """Copy all memory: what `restore` needs to go on to the same bits."""
-        return {name: array.copy() for name, array in self._memory().items()}
+        copies = {}
+        for name, array in self._memory().items():
+            copies[name] = np.empty_like(array)
+            _copy(array, copies[name])
+        return copies
 
     def restore(self, memory: Mapping[str, Any]) -> None:
         """Continue where `save` was called, on a pipeline built from the same config.
+
+        The wakes may be others: a memory of another timer starts this one's anew.
 
         Raises
         ------
@@ -251,42 +263,25 @@ class Pipeline:
         """
         own = self._memory()
         for name in own.keys() | memory.keys():
-            if name not in own or name not in memory or own[name].dtype != memory[name].dtype:
+            if name not in own or name not in memory or _layout(own[name]) != _layout(memory[name]):
                 raise ConfigError(
                     f"the saved state is another pipeline's: {name!r} differs",
                     hint="Clock, features and regime must be those it was saved with.",
                 )
+        timer_ns = int(self._ingest["timer_ns"][0])
         for name, array in own.items():
-            array[:] = memory[name]
+            _copy(memory[name], array)
+        if self._ingest["timer_ns"][0] != timer_ns:
+            self._ingest["timer_ns"], self._ingest["timer_due"] = timer_ns, np.iinfo(np.int64).min
         self._closed = 0
 
     def _memory(self) -> dict[str, StateArray]:
         parts = {f"features.{p.name}": p.state for p in self._features}
-        fixed = {"book": self._book, "ingest": self._ingest, "clock": self._clock_state, "ahead": self._ahead}
+        fixed = {
+            "book": self._book, "ingest": self._ingest, "clock": self._clock_state, "ahead": self._ahead,
+            "seen": self._seen,
+        }  # fmt: skip
         return {**fixed, **parts, "regime": self._regime[0].state}
-
-
-def _parts(
-    components: Mapping[str, Any], instrument: Instrument, used: Container[str] | None = None
-) -> tuple[tuple[Column, ...], list[_Part]]:
-    """Columns and parts of the components that have a used column; None uses all."""
-    columns: list[Column] = []
-    parts = []
-    for name, component in components.items():
-        own = component.columns()
-        if used is not None and not any(column.name in used for column in own):
-            continue
-        block = np.empty((CHUNK, len(own)))
-        parts.append(_Part(name, component, component.state(instrument), block, len(columns)))
-        columns += own
-    return tuple(columns), parts
-
-
-def _singles(parts: Iterable[_Part], rows: RowArray, matrix: Floats) -> Iterator[Callable[[], None]]:
-    """One call a part for the first row; a single row of the matrix is contiguous, so it needs no block."""
-    for part in parts:
-        out = matrix[:1, part.first : part.first + part.block.shape[1]]
-        yield partial(part.component.update, rows[:1], part.state, out)
 
 
 def _refuse_duplicates(components: Mapping[str, Feature | Regime]) -> None:
@@ -300,6 +295,10 @@ def _refuse_duplicates(components: Mapping[str, Feature | Regime]) -> None:
                     where="features",
                     hint="Change a parameter that is part of the name, or leave one of them out.",
                 )
+
+
+def _layout(array: StateArray) -> tuple[Any, ...]:
+    return array.dtype, array.shape
 
 
 def _copy(source: StateArray, target: StateArray) -> None:

@@ -134,7 +134,8 @@ class Run:
         self._write("running")
         try:
             self.notify("run_started", verb=self.config["verb"])
-            yield self
+            with self._compiling():
+                yield self
         except BaseException as error:
             status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             self.manifest["error"] = str(error) or type(error).__name__
@@ -148,6 +149,25 @@ class Run:
             raise
         self._write("complete")
         self.notify("run_finished", results=self.manifest.get("results", {}))
+
+    @contextlib.contextmanager
+    def _compiling(self) -> Iterator[None]:
+        """Tell what of the work was compiling, in the manifest and, where anything was compiled, to the person."""
+        from btcframe.kernels.compile import watched
+
+        with watched() as kernels:
+            try:
+                yield
+            finally:
+                self.manifest["kernels"] = {
+                    "compiled": kernels.compiled, "seconds": round(kernels.seconds, 3), "loaded": kernels.loaded,
+                    "cache": sorted(kernels.folders),
+                }  # fmt: skip
+        if kernels.compiled:
+            first, *others = sorted(kernels.folders)
+            places = f"{first} and {len(others)} more" if others else first
+            count = f"{kernels.compiled} kernel{'s' if kernels.compiled > 1 else ''}"
+            self.say(f"Compiled {count} in {kernels.seconds:.1f} s into {places}")
 
     def _write(self, status: str) -> None:
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -167,9 +187,9 @@ def describe(config: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
     """Everything needed to run this again to the same bits, before it ran.
 
     The store and the runs that are read are not part of `config_hash`: where something lies does not change what it
-    is. Which models were traded, a backtest tells by their digests.
+    is. Which models were traded, and from which state, a backtest tells by their digests.
     """
-    identity = {k: v for k, v in config.items() if k not in ("store", "trained", "session", "beside")}
+    identity = {k: v for k, v in config.items() if k not in ("store", "trained", "session", "warm_start", "beside")}
     plugins = {p.distribution: p.version for p in catalog.plugins}
     return {
         "btcframe": importlib.metadata.version("btcframe"),

@@ -64,8 +64,12 @@ def test_a_second_instance_of_a_feature() -> None:
     ("override", "says"),
     [
         ("validation.embargo=soon", "validation.embargo: 'soon' is not a duration"),
+        ("warm_start=runs/nothing", "warm_start: there is no directory runs/nothing"),
+        ("state.every=never", "state.every: 'never' is not a duration"),
+        ("state.fresh=-1s", "state.fresh: '-1s' is not a duration"),
         ("validation.folds=0", "validation.folds: 0 is less than 1"),
         ("build.batch=0", "build.batch: 0"),
+        ("build.threads=0", "build.threads: 0"),
         ("backtest.cash=0", "backtest.cash: 0"),
         ("backtest.cash=-5", "backtest.cash: -5"),
     ],

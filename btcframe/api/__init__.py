@@ -7,7 +7,7 @@ docs. Whatever it produces that has memory is another object: a feature's `state
 
 from __future__ import annotations
 
-from btcframe.api.columns import Column, Feature, Label, Labeler, Regime
+from btcframe.api.columns import Column, Feature, Hindsight, Label, Labeler, Regime
 from btcframe.api.learning import Model, Predictor, Split, Splitter, TrainingSet
 from btcframe.api.market import Batch, Clock, Feed, FrameBatches, Source
 from btcframe.api.observing import SessionEvent
@@ -39,6 +39,7 @@ __all__ = [
     "Feed",
     "FrameBatches",
     "Gateway",
+    "Hindsight",
     "Intent",
     "Label",
     "Labeler",

@@ -36,7 +36,7 @@ class Feature(Protocol):
         """All memory the feature will ever have: a structured array of shape (1,), so it can be saved."""
 
     def update(self, rows: RowArray, state: StateArray, out: Floats) -> None:
-        """Advance over rows.
+        """Advance over rows. Called from any thread, for one state never twice at a time.
 
         Parameters
         ----------
@@ -76,6 +76,28 @@ class Regime(Protocol):
         """Fit on the descriptors of training rows only, float64[n, d]."""
 
     def load(self, directory: Path) -> Labeler: ...
+
+
+@runtime_checkable
+class Hindsight(Protocol):
+    """What a regime may have beside its slot, for judging alone: what it would have said had it known more.
+
+    How often a label is revised once later rows are known tells how far it can be trusted at the time. Nothing that
+    fits, predicts or trades asks for it.
+    """
+
+    def hindsight(self, rows_later: int) -> Regime | None:
+        """The same recipe, answering late: its label at row t and the regime's own at row t − rows_later are about the
+        same bar, and it knew all rows up to t.
+
+        It is causal like any regime, and fitted on the same training rows. None where nothing is ever revised: the
+        regime measures the past, and later rows do not change that.
+
+        Raises
+        ------
+        ValueError
+            If it cannot be told so many rows later; it names the setting.
+        """
 
 
 @runtime_checkable

@@ -14,7 +14,7 @@ class Batch(NamedTuple):
     """What a feed hands over at a time: a few events live, up to 65k from a recording.
 
     `frames` are the raw messages the events were decoded from, for the session log; empty for a source that makes
-    its events itself (its config and seed are then the record). `rows` is for sources without a book (klines).
+    its events itself (its config and seed are then the record). `rows` are closed rows, of a source without a book.
     `truth` is what a synthetic market hides: a table beside the training table, to judge by, never an input.
     """
 
@@ -44,6 +44,8 @@ class Source(Protocol):
     decoding without the files or sockets: a session log replays through it. One whose batches carry truth also has
     ``oracle(truth: TRUTH[n], horizons_ns) -> float64[n, h]``, the expected return in bps given the hidden state.
     One that knows how long its market is has ``span_ns``, so that too long a one is refused before any work.
+    One whose batches carry rows instead of events has ``row_period_ns() -> int``, how long a row is: the clock must
+    agree, and jobs that need a book refuse it.
     """
 
     def open(self, *, seed: int) -> Feed:

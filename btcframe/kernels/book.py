@@ -190,5 +190,6 @@ def copy_book(source, target):
     for side in range(2):
         n = a.n[side]
         b.n[side] = n
-        b.key[side, :n] = a.key[side, :n]
-        b.lots[side, :n] = a.lots[side, :n]
+        for k in range(n):  # a slice would compile numba's message about unequal shapes: seconds
+            b.key[side, k] = a.key[side, k]
+            b.lots[side, k] = a.lots[side, k]

@@ -4,13 +4,18 @@ Numba keys its cache on the file a function stands in. A kernel that calls one i
 old code of it after an edit there, and a constant imported from elsewhere is baked in the same way. So the stamp
 here covers the kernel's own file, the stamps of the kernels it calls, and the constants it reads: editing one
 kernel recompiles it and its callers, and nothing else.
+
+Compiled kernels lie where numba puts them: in NUMBA_CACHE_DIR, otherwise in `__pycache__` beside the source, or in the
+user's cache directory where that cannot be written. `watched` tells what was compiled, what was loaded, and where from.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import inspect
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -18,8 +23,17 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core import event
 from numba.core.caching import IndexDataCacheFile
 from numba.core.dispatcher import Dispatcher
+from numba.core.extending import _Intrinsic
+
+_LOADED = "btcframe:kernel_loaded"
+
+_OPTIONS: dict[str, Any] = {
+    "cache": True, "nogil": True, "error_model": "numpy",
+    "no_cfunc_wrapper": True,  # for kernels as values, which nobody uses; a seventh of the time of compiling
+}  # fmt: skip
 
 _CONSTANTS = (bool, int, float, str, bytes, tuple, np.dtype, np.generic)
 
@@ -28,6 +42,9 @@ class _Index(IndexDataCacheFile):
     """Numba's index of a kernel's compiled forms, with our stamp.
 
     It is computed when the cache is first read, not at decoration: a kernel may call what stands below it.
+
+    Numba writes the index before the code it speaks of. A process that is killed in between, or two that write at a
+    time, leave an index over other code; so the code says itself whose it is.
     """
 
     _function: Callable[..., Any]
@@ -35,6 +52,61 @@ class _Index(IndexDataCacheFile):
     @functools.cached_property
     def _source_stamp(self) -> str:
         return stamp(self._function)
+
+    def save(self, key: Any, data: Any) -> None:
+        """Keep a compiled form."""
+        super().save(key, (self._source_stamp, key, data))
+
+    def load(self, key: Any) -> Any:
+        """The compiled form, None if there is none or it is another's."""
+        kept = super().load(key)
+        if kept is None or kept[:2] != (self._source_stamp, key):
+            return None
+        event.broadcast(event.Event(_LOADED, event.EventStatus.END))
+        return kept[2]
+
+
+class Watch(event.Listener):
+    """What the kernels cost while they were watched.
+
+    Attributes
+    ----------
+    compiled : int     compiled forms made; a kernel has one for each combination of types it is called with
+    seconds : float    spent on it
+    loaded : int       compiled forms found in the cache
+    folders : set      where the compiled ones are kept
+    """
+
+    def __init__(self) -> None:
+        self.compiled = self.loaded = 0
+        self.seconds = 0.0
+        self.folders: set[str] = set()
+        self._begun: list[float] = []  # one for each kernel at hand: it is compiled while its caller is
+
+    def on_start(self, what: Any) -> None:
+        """Called by numba."""
+        self._begun.append(time.perf_counter())
+
+    def on_end(self, what: Any) -> None:
+        """Called by numba, and by the cache."""
+        if what.kind == _LOADED:
+            self.loaded += 1
+            return
+        begun = self._begun.pop()
+        if not self._begun:
+            self.seconds += time.perf_counter() - begun
+        cache = what.data["dispatcher"]._cache
+        if isinstance(getattr(cache, "_cache_file", None), _Index):  # numba's own helpers have none
+            self.compiled += 1
+            self.folders.add(cache.cache_path)
+
+
+@contextlib.contextmanager
+def watched() -> Iterator[Watch]:
+    """Count what is compiled and loaded within."""
+    watch = Watch()
+    with event.install_listener("numba:compile", watch), event.install_listener(_LOADED, watch):
+        yield watch
 
 
 def kernel(function: Callable[..., Any]) -> Any:
@@ -44,7 +116,7 @@ def kernel(function: Callable[..., Any]) -> Any:
     ----------
     function : callable
     """
-    compiled: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    compiled: Any = numba.njit(**_OPTIONS)(function)
     files = getattr(compiled._cache, "_cache_file", None)
     if files is not None:  # None where numba has no place to cache: it then compiles every time
         del files._source_stamp  # the file's time and size
@@ -61,6 +133,8 @@ def stamp(function: Callable[..., Any], callers: tuple[Callable[..., Any], ...] 
         if isinstance(value, Dispatcher):
             if value.py_func not in callers:  # kernels may call themselves, or each other
                 digest.update(f"{name}:{stamp(value.py_func, callers)}\n".encode())
+        elif isinstance(value, _Intrinsic):  # what it emits is written in its file
+            digest.update(f"{name}:{_file_digest(inspect.getfile(value._defn))}\n".encode())
         elif isinstance(value, np.ndarray):  # as constant as the others, for numba
             digest.update(f"{name}={value.dtype}{value.shape}{value.tobytes().hex()}\n".encode())
         elif isinstance(value, _CONSTANTS):

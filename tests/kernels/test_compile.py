@@ -85,3 +85,96 @@ def test_an_imported_constant_counts(folder: Path) -> None:
     values, counts = run(folder, 1, 20)
     assert values == [40, 2, -1, 2]
     assert counts["outer"] == (0, 1)
+
+
+DTYPE = """
+import numpy as np
+WEIGHTS = np.array({weights})
+"""
+PLUGIN = """
+from btcframe.kernels import kernel
+from a_plugin.constants import WEIGHTS
+
+@kernel
+def weigh(x):
+    return x * WEIGHTS[0]
+"""
+
+
+def weigh(folder: Path, weights: list[float]) -> tuple[float, int]:
+    """Result of a plugin's kernel, and how many kernels had to be compiled for it."""
+    package = folder / "a_plugin"
+    package.mkdir(exist_ok=True)
+    (package / "__init__.py").write_text(PLUGIN)
+    (package / "constants.py").write_text(DTYPE.format(weights=weights))
+    main = (
+        "from btcframe.kernels.compile import watched\nfrom a_plugin import weigh\n"
+        "with watched() as seen:\n    print(weigh(3.0))\nprint(seen.compiled)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", main], cwd=folder, capture_output=True, text=True, check=True
+    )
+    result, compiled = done.stdout.split()
+    return float(result), int(compiled)
+
+
+def test_an_array_in_another_module_of_a_plugin_counts(tmp_path: Path) -> None:
+    assert weigh(tmp_path, [2.0, 1.0]) == (6.0, 1)
+    assert weigh(tmp_path, [2.0, 1.0]) == (6.0, 0)
+    assert weigh(tmp_path, [5.0, 1.0]) == (15.0, 1)
+
+
+SAVING = """
+import os, sys
+from numba.core.caching import IndexDataCacheFile
+def dies(self, name, data):
+    os._exit(9)
+IndexDataCacheFile._save_data = dies
+import outer_module
+outer_module.alone(1)
+"""
+
+
+def test_a_process_killed_while_it_saves_leaves_no_other_code_behind(folder: Path) -> None:
+    # numba has then written the index of the new code, and the code that it names is still the old one
+    run(folder, 1, 10)
+    (folder / "outer_module.py").write_text(OUTER.replace("return -x", "return -2 * x"))
+    killed = subprocess.run([sys.executable, "-B", "-c", SAVING], cwd=folder, check=False)
+    assert killed.returncode == 9
+    values, counts = run(folder, 1, 10)
+    assert values[2] == -2
+    assert counts["alone"] == (0, 1)
+
+
+def test_code_that_lies_under_another_types_name_is_not_used(folder: Path) -> None:
+    # two processes that compile one kernel for different types at a time both take the first free name
+    run(folder, 1, 10)
+    both = "from outer_module import alone\nprint(alone(1), alone(1.5))"
+    subprocess.run([sys.executable, "-B", "-c", both], cwd=folder, check=True)
+    first, second = sorted((folder / "__pycache__").glob("outer_module.alone-*.nbc"))  # int64, float64
+    code = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(code)
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", both], cwd=folder, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["-1", "-1.5"]
+
+
+def test_what_was_compiled_and_what_was_loaded_is_told(folder: Path) -> None:
+    (folder / "inner_module.py").write_text(INNER.format(add=1, scale=10))
+    main = (
+        "from btcframe.kernels.compile import watched\nimport outer_module as o\n"
+        "with watched() as seen:\n    o.outer(1); o.alone(1); o.alone(2)\n"
+        "o.through_module(1)\nprint(seen.compiled, seen.loaded, seen.seconds > 0, *seen.folders)"
+    )
+    told = [
+        subprocess.run(
+            [sys.executable, "-B", "-c", main], cwd=folder, check=True, capture_output=True, text=True
+        ).stdout.split()
+        for _ in range(2)
+    ]
+    assert told == [
+        ["3", "0", "True", str(folder / "__pycache__")],  # outer, what it calls, and alone
+        ["0", "2", "False"],  # what outer calls stands in its code
+    ]

@@ -1,0 +1,224 @@
+"""The parts at work: the same bits however many rows come at a time and however many threads take them."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from event_streams import INSTRUMENT
+
+from btcframe.api import Column
+from btcframe.kernels import kernel
+from btcframe.parts import CHUNK, OneRow, Part, available_threads, parts_of, update_all
+from btcframe.types import ROW, Floats, RowArray, StateArray
+
+ROWS = 3 * CHUNK + 77
+
+
+@kernel
+def weigh(rows, state, out):
+    """Column j: the sum of mid/(j + 1) so far, NaN in every third row."""
+    for t in range(len(rows)):
+        state[0].seen += 1
+        for j in range(out.shape[1]):
+            state[0].sum[j] += rows[t].mid / (j + 1)
+            if state[0].seen % 3:
+                out[t, j] = state[0].sum[j]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """A component with a kernel."""
+
+    name: str
+    width: int = 2
+
+    def columns(self) -> tuple[Column, ...]:
+        return tuple(Column(f"{self.name}_{j}") for j in range(self.width))
+
+    def state(self, instrument: object) -> StateArray:
+        return np.zeros(1, [("seen", "i8"), ("sum", "f8", (self.width,))])
+
+    def update(self, rows: RowArray, state: StateArray, out: Floats) -> None:
+        assert np.isnan(out).all()
+        assert out.flags.c_contiguous
+        weigh(rows, state, out)
+
+
+@dataclass(frozen=True)
+class Plain(Sums):
+    """The same in NumPy, as a third party may write it."""
+
+    def update(self, rows: RowArray, state: StateArray, out: Floats) -> None:
+        for row, to in zip(rows, out, strict=True):
+            state["seen"] += 1
+            for j in range(self.width):
+                state["sum"][0, j] += row["mid"] / (j + 1)
+            if state["seen"][0] % 3:
+                to[:] = state["sum"][0]
+
+
+@dataclass(frozen=True)
+class Fails(Sums):
+    """A component that meets something at a row."""
+
+    at: int = 0
+    meets: Callable[[], None] = lambda: None
+
+    def update(self, rows: RowArray, state: StateArray, out: Floats) -> None:
+        before = state["seen"][0]
+        state["seen"] += len(rows)
+        if before <= self.at < before + len(rows):
+            self.meets()
+
+
+def market(n: int = ROWS) -> RowArray:
+    rows = np.zeros(n, ROW)
+    rows["mid"] = 100 + np.random.default_rng(5).normal(0, 1, n).cumsum()
+    return rows
+
+
+def run(components: list[Sums], rows: RowArray, threads: int = 1) -> Floats:
+    columns, parts = parts_of({c.name: c for c in components}, INSTRUMENT)
+    matrix = np.zeros((len(rows), len(columns)))
+    update_all([(part, matrix) for part in parts], rows, threads)
+    return matrix
+
+
+def fails(name: str, at: int) -> Fails:
+    def meets() -> None:
+        raise ValueError(f"{name} at row {at}")
+
+    return Fails(name, at=at, meets=meets)
+
+
+def others() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name == "features"]
+
+
+# --------------------------------------------------------------------------------------------------------- bits
+
+
+@pytest.mark.parametrize("threads", [2, 5, 40])
+@pytest.mark.parametrize("n", [0, 1, 7, CHUNK, CHUNK + 1, ROWS])
+def test_any_number_of_threads_gives_the_same_bits(n: int, threads: int) -> None:
+    components = [Sums("a"), Sums("b", 5), Plain("c", 3), Sums("d", 1)]
+    rows = market(n)
+    assert run(components, rows, threads).tobytes() == run(components, rows).tobytes()
+    assert not others()
+
+
+def test_a_component_without_a_kernel_is_one_like_any_other() -> None:
+    rows = market()
+    np.testing.assert_array_equal(run([Plain("a", 3)], rows, 2), run([Sums("a", 3)], rows))
+
+
+def test_one_row_at_a_time_gives_the_same_bits() -> None:
+    components = {c.name: c for c in (Sums("a"), Plain("b", 3), Sums("c", 1))}
+    used = {"a_1", "b_0", "b_2", "c_0"}
+    rows = market(50)
+    columns, parts = parts_of(components, INSTRUMENT, used)
+    assert [c.name for c in columns] == ["a_1", "b_0", "b_2", "c_0"]
+    whole = np.zeros((50, 4))
+    update_all([(part, whole) for part in parts], rows)
+    one, matrix = np.zeros(1, ROW), np.zeros((1, 4))
+    live = OneRow(parts_of(components, INSTRUMENT, used)[1], one, matrix)
+    for t in range(50):
+        one[0] = rows[t]
+        live.update()
+        assert matrix[0].tobytes() == whole[t].tobytes(), f"row {t}"
+
+
+def test_only_what_is_used_is_written_and_what_is_not_used_does_not_run() -> None:
+    def never() -> None:
+        raise AssertionError("a component that nobody asked for ran")
+
+    components = {c.name: c for c in (Sums("a", 3), Fails("idle", meets=never), Sums("b"))}
+    rows = market()
+    columns, parts = parts_of(components, INSTRUMENT, {"a_2", "b_0", "b_1"})
+    assert [part.name for part in parts] == ["a", "b"]
+    matrix = np.zeros((ROWS, len(columns)))
+    update_all([(part, matrix) for part in parts], rows, 2)
+    np.testing.assert_array_equal(matrix, run([Sums("a", 3), Sums("b")], rows)[:, [2, 3, 4]])
+
+
+def test_no_parts_at_all_are_no_trouble() -> None:
+    columns, parts = parts_of({}, INSTRUMENT)
+    assert (columns, parts) == ((), [])
+    update_all([], market(), 2)
+    OneRow([], market(1), np.zeros((1, 0))).update()
+
+
+def test_equal_memory_has_one_dtype_object() -> None:
+    # a compiled kernel recognises it at once; an equal one it would compare field by field at every call
+    first, second = (parts_of({"a": Sums("a")}, INSTRUMENT)[1][0] for _ in range(2))
+    assert first.state.dtype is second.state.dtype
+    assert not np.shares_memory(first.state, second.state)
+
+
+def test_this_process_may_use_a_thread_at_least() -> None:
+    assert available_threads() >= 1
+
+
+# -------------------------------------------------------------------------------------------------- what fails
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_what_fails_first_is_what_is_raised(threads: int) -> None:
+    # in one thread b comes before c in the second chunk, and the third is never reached
+    components = [fails("a", 2 * CHUNK), fails("b", CHUNK + 3), fails("c", CHUNK), Sums("d"), Sums("e")]
+    for _ in range(20):
+        with pytest.raises(ValueError, match=f"^b at row {CHUNK + 3}$"):
+            run(components, market(), threads)
+    assert not others()
+
+
+def test_what_a_thread_meets_shows_where_it_was_met() -> None:
+    with pytest.raises(ValueError, match="a at row 0") as caught:
+        run([fails("a", 0), Sums("b")], market(), 2)
+    assert "meets" in [entry.name for entry in caught.traceback]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_an_interrupt_leaves_nobody_at_work(threads: int) -> None:
+    def interrupt() -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(
+            [Sums("a"), Fails("b", at=CHUNK, meets=interrupt), Sums("c"), Sums("d")],
+            market(20 * CHUNK),
+            threads,
+        )
+    assert not others()
+
+
+def test_a_component_that_leaves_is_not_taken_for_one_that_is_done() -> None:
+    def leave() -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        run([Fails("a", at=CHUNK, meets=leave), Fails("b", at=CHUNK, meets=leave), Sums("c")], market(), 3)
+
+
+def test_settings_of_numpy_hold_in_every_thread() -> None:
+    @dataclass(frozen=True)
+    class Divides(Sums):
+        def update(self, rows: RowArray, state: StateArray, out: Floats) -> None:
+            out[:, 0] = 1.0 / (rows["mid"] * 0.0)
+
+    components: list[Sums] = [Divides(name, 1) for name in "abcdef"]
+    with np.errstate(divide="ignore"):
+        assert np.isinf(run(components, market(), 3)).all()
+    with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
+        run(components, market(), 3)
+
+
+def test_a_part_is_a_plain_record() -> None:
+    part = parts_of({"a": Sums("a")}, INSTRUMENT)[1][0]
+    assert isinstance(part, Part)
+    assert (part.name, part.first, part.used.tolist(), part.block.shape) == ("a", 0, [0, 1], (CHUNK, 2))
