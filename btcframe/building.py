@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from btcframe import truth
+from btcframe import stored_rows, truth
 from btcframe.api import Clock, Column, Feed, Label, Store
+from btcframe.checkup import judge
+from btcframe.checkup.collect import Collector
+from btcframe.checkup.numbers import Checkup
 from btcframe.config import digest, nodes
 from btcframe.errors import BtcframeError, ConfigError, DataError
 from btcframe.pipeline import Pipeline
@@ -34,7 +37,7 @@ class Build(NamedTuple):
     Parameters
     ----------
     id : str
-    manifest : mapping    identity, layout, summary, symbol, rows by table
+    manifest : mapping    identity, layout, summary, checkup of the columns, symbol, rows by table
     reused : bool         it stood there before
     """
 
@@ -58,6 +61,21 @@ class Build(NamedTuple):
         return int(self.manifest["tables"][TABLE])
 
 
+class Made(NamedTuple):
+    """What is known of a table once it has been written.
+
+    Parameters
+    ----------
+    layout : Layout
+    summary : Summary
+    checkup : Checkup    of features and regime descriptors
+    """
+
+    layout: Layout
+    summary: Summary
+    checkup: Checkup
+
+
 # -------------------------------------------------------------------------------------------------- identity
 
 
@@ -66,10 +84,11 @@ def identity(config: Mapping[str, Any], catalog: Catalog, fingerprint: str) -> d
 
     The components' settings, the data's fingerprint, the code of the core and of every plugin package used, and what
     compiles it; the seed only where the source has no recorded data (fingerprint ""), because nothing else in a
-    build is random.
+    build is random. A build with raw rows is another one: what is sealed cannot get them later.
     """
     chosen = [(slot, path, node) for slot, path, node in nodes(config) if slot in INPUTS]
-    return {
+    rows = {"rows": True} if config["build"]["rows"] else {}
+    return rows | {
         "components": [[path, node] for _, path, node in chosen],
         "select": list(config["select"]),
         "fingerprint": fingerprint,
@@ -105,8 +124,8 @@ def check_horizons(clock: Clock, label: Label) -> None:
 
 def build_table(
     feed: Feed, pipeline: Pipeline, label: Label, write: Write, batch: int, advance: Callable[[float], None],
-    oracle: truth.Oracle | None = None,
-) -> tuple[Layout, Summary]:  # fmt: skip
+    oracle: truth.Oracle | None = None, *, raw: bool = False,
+) -> Made:  # fmt: skip
     """Stream a feed through the pipeline and hand batches of the training table to `write`.
 
     What a synthetic market tells of its hidden state goes by the pipeline into the table `truth`.
@@ -120,6 +139,7 @@ def build_table(
     batch : int            rows a batch has at least
     advance : callable     told of every number of rows closed
     oracle : callable, optional    of a source whose batches carry truth
+    raw : bool             write the rows themselves, too: table `l2_rows`
 
     Raises
     ------
@@ -131,22 +151,29 @@ def build_table(
     layout = Layout.of([c.name for c in pipeline.columns], [c.name for c in pipeline.regime_columns], label)
     symbol = feed.instrument.symbol
     assembler = Assembler(layout, symbol, label, batch)
+    columns = (*pipeline.columns, *pipeline.regime_columns)
+    collector = Collector(columns)
     hidden = truth.TruthWriter(oracle, label.horizons_ns, symbol, batch, partial(write, truth.TABLE))
+    rows = stored_rows.RowWriter(symbol, batch, partial(write, stored_rows.TABLE)) if raw else None
     events = 0
     for taken in _closed_rows(feed, pipeline, hidden):
         events += taken
         if len(pipeline.rows):
+            collector.add(pipeline.rows, pipeline.x, pipeline.descriptors)
             table = assembler.add(pipeline.rows, pipeline.x, pipeline.descriptors)
             if table is not None:
                 write(TABLE, table)
+            if rows is not None:
+                rows.add(pipeline.rows)
             advance(len(pipeline.rows))
     rest = assembler.finish()
     if rest is not None:
         write(TABLE, rest)
     hidden.finish()
-    columns = (*pipeline.columns, *pipeline.regime_columns)
+    if rows is not None:
+        rows.finish()
     _check_enough(assembler.summary, events, columns, label.max_horizon_ns)
-    return layout, assembler.summary
+    return Made(layout, assembler.summary, collector.finish())
 
 
 def _closed_rows(feed: Feed, pipeline: Pipeline, hidden: truth.TruthWriter) -> Iterator[int]:
@@ -155,11 +182,10 @@ def _closed_rows(feed: Feed, pipeline: Pipeline, hidden: truth.TruthWriter) -> I
         if batch.truth is not None:
             hidden.add(batch.truth)
         if batch.rows is not None:
-            raise DataError(
-                "the source gives rows, and the pipeline needs events",
-                where="source",
-                hint="Use a source with a book.",
-            )
+            at = 0
+            while at < len(batch.rows):
+                at = pipeline.push_rows(batch.rows, at)
+                yield 0
         at, whole = 0, False
         while not whole:
             before = at
@@ -197,7 +223,7 @@ def _check_enough(summary: Summary, events: int, columns: Iterable[Column], hori
 
 
 def write_build(
-    store: Store, build: str, what: Mapping[str, Any], make: Callable[[Write], tuple[Layout, Summary]], symbol: str,
+    store: Store, build: str, what: Mapping[str, Any], make: Callable[[Write], Made], symbol: str,
 ) -> Build:  # fmt: skip
     """Write and seal a build; whatever stops it half-way is cleaned up as well as can be.
 
@@ -217,12 +243,13 @@ def write_build(
         rows[table] += len(batch)
 
     try:
-        layout, summary = make(write)
+        made = make(write)
         manifest = {
             "identity": dict(what),
             "symbol": symbol,
-            "layout": layout.as_manifest(),
-            "summary": vars(summary),
+            "layout": made.layout.as_manifest(),
+            "summary": vars(made.summary),
+            "checkup": made.checkup.as_manifest(),
             "tables": dict(rows),
         }
         store.seal(build, manifest)
@@ -239,7 +266,8 @@ def describe(build: Build) -> str:
     head = f"Build {build.id}{' exists' if build.reused else ''}: {s.rows:,} rows of {build.manifest['symbol']}, "
     lines = [
         f"{head}{len(layout.columns)} features, horizons {', '.join(map(duration_name, layout.horizons_ns))}",
-        f"  {(s.last_ns - s.first_ns) / NS:,.0f} s, {s.warmup:,} rows of warm-up, "
+        f"  {(s.last_ns - s.first_ns) / NS:,.0f} s, "
+        f"{f'{s.warmup:,} rows of warm-up' if s.warmup < s.rows else 'no row in which every feature is known'}, "
         f"{s.unusable:,} rows unusable (weight 0)",
     ]
     if s.flags:
@@ -247,10 +275,13 @@ def describe(build: Build) -> str:
     if truth.known(build.manifest):
         told = build.manifest["tables"][truth.TABLE]
         lines.append(f"  its truth in {told:,} rows of a table of its own, to judge by")
-    thin = {name: n for name, n in s.valid.items() if n < 0.9 * s.rows}
+    thin = [name for name in layout.labels if s.valid[name] < judge.COVERED * s.rows]
     if thin:
-        lines.append(
-            "  known in less than 90 % of the rows: "
-            + ", ".join(f"{name} {n / s.rows:.0%}" for name, n in thin.items())
-        )
+        shares = ", ".join(f"{name} {judge.share(s.valid[name], s.rows)}" for name in thin)
+        lines.append(f"  labels known in less than {100 * judge.COVERED:.0f} % of the rows: {shares}")
+    found = judge.of_build(build.manifest)
+    if found is None:
+        lines.append("  its columns were not checked: it was made before builds did that")
+    else:
+        lines += judge.summary(found)
     return "\n".join(lines)

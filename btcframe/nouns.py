@@ -64,11 +64,9 @@ def report(catalog: Catalog, words: list[str]) -> int:
         raise ConfigError(
             "btcframe report needs the directory of one finished run", next="btcframe report runs/DIRECTORY"
         )
-    from btcframe.report.summary import summary
-    from btcframe.reporting import report_again
+    from btcframe.reporting import said_again
 
-    done = report_again(Path(words[0]), catalog)
-    Unread(highlight=False).print(summary(done.findings, done.page), soft_wrap=True, markup=False)
+    Unread(highlight=False).print(said_again(Path(words[0]), catalog), soft_wrap=True, markup=False)
     return 0
 
 
@@ -149,14 +147,22 @@ def _plain(value: Any) -> Any:
 
 def features(catalog: Catalog, words: list[str], as_json: bool) -> int:
     """List the columns of every feature component at its defaults, or those that a selection asks for."""
-    as_page = "--markdown" in words
-    columns = feature_list.listed(catalog, [word for word in words if word != "--markdown"] or ["*"])
+    as_page, priced = "--markdown" in words, not {"--no-cost", "--markdown"} & set(words)
+    select = [word for word in words if word not in ("--markdown", "--no-cost")]
+    for word in select:
+        if word.startswith("-"):
+            raise ConfigError(
+                f"btcframe features takes no {word!r}",
+                hint="It takes --json, --markdown, --no-cost and columns.",
+            )
+    columns = feature_list.listed(catalog, select or ["*"])
+    costs, how = feature_list.measured(columns) if priced else ({}, "")
     if as_json:
-        print(feature_list.as_json(columns))
+        print(feature_list.as_json(columns, costs))
     elif as_page:
         print(feature_list.as_markdown(columns), end="")
     else:
-        feature_list.show(columns)
+        feature_list.show(columns, costs, how)
     return 0
 
 

@@ -15,11 +15,13 @@ from btcframe.audit import digests, load_tables
 from btcframe.config import nodes
 from btcframe.errors import BtcframeError, DataError, PluginError
 from btcframe.plugins import Catalog
+from btcframe.report.build_page import build_page
 from btcframe.report.conclusion import conclude, not_traded
 from btcframe.report.findings import About, Findings, Market, Regimes, Session, View, of_session
 from btcframe.report.outcomes import Outcome, Predictions, read_outcomes
 from btcframe.report.page import PAGE, save
 from btcframe.report.run_page import run_page
+from btcframe.report.summary import near, summary
 from btcframe.report.thin import extremes
 from btcframe.run import load_manifest
 from btcframe.session import SESSION, TABLES
@@ -27,8 +29,8 @@ from btcframe.session_log import SessionLog
 from btcframe.training import PREDICTIONS
 from btcframe.types import Instrument, Ints
 
-REPORTED = ("run", "train", "backtest")
-"""The verbs whose runs have something to report."""
+TRADED = ("run", "train", "backtest")
+"""The verbs whose runs have predictions or a session to report; a build has its columns."""
 
 CLOSE_ROWS = 900
 """Rows of the stretch that is drawn at full resolution: a quarter of an hour at one row a second."""
@@ -75,13 +77,47 @@ def report_again(directory: Path, catalog: Catalog) -> Reported:
     return report(directory, load_manifest(directory), catalog)
 
 
+def report_build(directory: Path, manifest: Mapping[str, Any], catalog: Catalog) -> Path:
+    """Write the page of a run that made a training table, or found it in the store.
+
+    Raises
+    ------
+    DataError
+        If the store no longer holds the build.
+    StoreError
+        If the page cannot be written.
+    """
+    page = build_page(directory.resolve().name, manifest, _build(manifest, catalog))
+    save(directory / PAGE, page)
+    return directory / PAGE
+
+
+def said_again(directory: Path, catalog: Catalog) -> str:
+    """Make the page of any finished run again.
+
+    Returns
+    -------
+    str
+        What there is to say of it, and where the page lies.
+
+    Raises
+    ------
+    DataError
+        If the directory holds no whole run, or one with nothing to report.
+    """
+    manifest = load_manifest(directory)
+    if manifest["verb"] == "build":
+        return f"Report: {near(report_build(directory, manifest, catalog))}"
+    return summary(*report(directory, manifest, catalog))
+
+
 def gather(directory: Path, manifest: Mapping[str, Any], catalog: Catalog) -> Findings:
     """Read what a run left; see `report`. What is missing is named in the findings and stops nothing."""
     verb, config, seed = manifest["verb"], manifest["config"], int(manifest["seed"])
-    if verb not in REPORTED:
+    if verb not in TRADED:
         raise DataError(
             f"{directory} is a {verb}: there is nothing to report",
-            hint=f"Reports are made of: {', '.join(REPORTED)}.",
+            hint=f"Sessions and predictions are those of {', '.join(TRADED)}; `btcframe report` tells a build's columns, too.",
             next="Make one: btcframe run",
         )
     results = manifest.get("results", {})

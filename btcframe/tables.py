@@ -15,6 +15,7 @@ import numpy as np
 
 from btcframe import scratch
 from btcframe.api import Label, Store
+from btcframe.checkup.missing import has_book
 from btcframe.errors import ConfigError
 from btcframe.types import ROW, Floats, Ints, RowArray, RowFlag
 
@@ -25,18 +26,18 @@ TABLE = "l2_training_data"
 FIXED = ("row_ns", "symbol", "flags", "quality", "mid", "microprice", "build", "day")
 """Column names that no component may use."""
 
-_BAD = RowFlag.GAP | RowFlag.CROSSED | RowFlag.ONE_SIDED
-
 
 def quality(rows: RowArray) -> Floats:
     """How much a row can be trusted, float64[n] from 0 to 1; the training weight.
 
-    0 where there is no mid (GAP, CROSSED or ONE_SIDED), 0.5 where the book became valid within the row (PARTIAL: its
-    accumulators are unknown), else 1.
+    0 where there is no mid (GAP, CROSSED or ONE_SIDED). 0.5 where the book became valid within the row (PARTIAL: its
+    accumulators are unknown), and in a bar in which nobody traded (BAR and NO_EVENTS: its price is an older one; a
+    quiet book still has quotes). Else 1.
     """
     flags = rows["flags"]
-    partial = np.where(flags & int(RowFlag.PARTIAL), 0.5, 1.0)
-    return np.where((flags & int(_BAD) != 0) | np.isnan(rows["mid"]), 0.0, partial)
+    stale = int(RowFlag.BAR | RowFlag.NO_EVENTS)
+    half = (flags & int(RowFlag.PARTIAL) != 0) | (flags & stale == stale)
+    return np.where(has_book(rows), np.where(half, 0.5, 1.0), 0.0)
 
 
 @dataclass(frozen=True)

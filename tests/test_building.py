@@ -94,7 +94,7 @@ def stream(*sizes: int, flags: int = 0, label: ForwardReturn = LABEL) -> tuple[A
 
 
 def test_every_row_is_written_once_in_order() -> None:
-    (layout, summary), tables, bar = stream(7, 0, 60, 33)
+    (layout, summary, _), tables, bar = stream(7, 0, 60, 33)
     row_ns = np.concatenate([t["row_ns"].to_numpy() for t in tables])
     np.testing.assert_array_equal(row_ns, NS * np.arange(1, 101))
     np.testing.assert_array_equal(
@@ -123,21 +123,14 @@ def test_too_little_data_is_an_error_with_numbers(
         stream(*sizes, flags=flags, label=label)
 
 
-def test_a_source_of_rows_and_a_horizon_within_a_row_are_refused() -> None:
-    feed = [Batch(rows=np.zeros(3, ROW))]
-    with pytest.raises(DataError, match="the source gives rows"):
-        build_table(_Listed(feed), FakePipeline(), LABEL, print, 25, print)  # type: ignore[arg-type]
+def test_a_horizon_within_a_row_is_refused() -> None:
     with pytest.raises(ConfigError, match="looks 5s ahead, but a row lasts 1m"):
         check_horizons(SimpleNamespace(period_ns=60 * NS), LABEL)  # type: ignore[arg-type]
     check_horizons(SimpleNamespace(period_ns=5 * NS), LABEL)  # type: ignore[arg-type]
 
 
-class _Listed(list[Batch]):
-    instrument = Feed.instrument
-
-
 CONFIG = {
-    "seed": 7, "select": ["*"], "source": {"plugin": "forward_return"}, "clock": {"plugin": "forward_return"},
+    "seed": 7, "select": ["*"], "build": {"rows": False}, "source": {"plugin": "forward_return"}, "clock": {"plugin": "forward_return"},
     "features": {}, "regime": {"plugin": "forward_return"},
     "label": {"plugin": "forward_return", "horizons": ["5s"]}, "model": {"plugin": "x"}, "venue": {"plugin": "y"},
 }  # fmt: skip
@@ -285,3 +278,31 @@ def test_sealing_counts_the_rows_of_the_truth(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="truth holds 60 rows, 120 were written"):
         write_build(store, "abc", {}, losing, "BTC/USDT:USDT")
     assert store.builds() == {}
+
+
+def test_what_stands_out_of_the_columns_is_told(tmp_path: Path) -> None:
+    store = Delta(str(tmp_path / "lake"))
+    made = build(store, 100)
+    text = describe(made)
+    assert "alike (rank correlation 0.90 or more): 3 columns in 1 group: fa = slow = regime_v" in text
+    found = made.manifest["checkup"]
+    assert found["columns"]["known"] == [100, 100, 100] and found["rows"] == 100
+    assert (
+        describe(Build("abc", store.builds()["abc"], reused=True)).partition("\n")[2]
+        == text.partition("\n")[2]
+    )
+    older = {name: part for name, part in made.manifest.items() if name != "checkup"}
+    assert "its columns were not checked: it was made before builds did that" in describe(
+        Build("abc", older, reused=True)
+    )
+
+
+def test_labels_that_are_mostly_unknown_are_named() -> None:
+    (layout, summary, found), _, _ = stream(40, label=ForwardReturn(horizons=("5s", "30s")))
+    manifest = {
+        "layout": layout.as_manifest(), "summary": vars(summary), "checkup": found.as_manifest(), "symbol": "X",
+        "tables": {TABLE: 40},
+    }  # fmt: skip
+    assert "labels known in less than 90 % of the rows: y_5s 88 %, y_30s 25 %" in describe(
+        Build("b", manifest, False)
+    )

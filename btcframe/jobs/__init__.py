@@ -8,10 +8,11 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from btcframe.row_sources import has_book
 from btcframe.run import Run
 
 NEXT = {
-    "build": "Train on it: btcframe train, with the same source, clock and features",
+    "build": "Every column: report.html. Train on it: btcframe train, with the same source, clock and features",
     "train": "Trade its predictions: btcframe backtest trained={dir}, with the same settings",
     "backtest": "Its page: btcframe report {word}    The same session again, to the bit: btcframe replay {word}",
     "facts": "Beside another market: btcframe facts source=… 'beside=[{dir}]'",
@@ -25,6 +26,6 @@ def start(run: Run) -> Any:
     result = importlib.import_module(f"btcframe.jobs.{verb}").main(run)
     directory = os.path.relpath(run.dir) if run.dir.is_relative_to(Path.cwd()) else str(run.dir)
     run.say(f"\nIn {directory}: {', '.join(sorted(p.name for p in run.dir.iterdir() if p.name[0] != '.'))}")
-    if verb in NEXT:
+    if verb in NEXT and (verb != "train" or has_book(run.component("source"))):
         run.say(NEXT[verb].format(dir=directory, word=shlex.quote(directory)))
     return result

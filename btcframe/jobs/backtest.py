@@ -9,14 +9,19 @@ from pathlib import Path
 
 from btcframe.artefacts import read_manifest
 from btcframe.audit import digests, fingerprint
+from btcframe.config import duration
 from btcframe.errors import ModelError
 from btcframe.jobs import train as train_job
+from btcframe.pipeline import Pipeline
 from btcframe.report.trading import TradingMetrics, describe_trading, summarize
+from btcframe.row_sources import needs_book
 from btcframe.run import Run, load_manifest
-from btcframe.session import SESSION, TABLES, of_folds, open_trader
+from btcframe.saved_state import StateWriter, write_state
+from btcframe.session import SESSION, START, STATE, TABLES, header, of_folds, open_pipeline, open_trader
 from btcframe.session_log import SessionWriter
 from btcframe.training import MODELS, Fold, saved_folds
 from btcframe.types import StateArray
+from btcframe.warm_start import WARM_START, WarmStart, identity_of, warm_start
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,7 @@ def main(run: Run) -> BacktestResult:
     ------
     ConfigError, DataError, ModelError, PluginError, StoreError
     """
+    needs_book(run.component("source"), run.config["source"]["plugin"], "trading needs one")
     trained = run.config["trained"]
     return backtest(run, folds_of(Path(trained)) if trained else train_job.main(run).folds)
 
@@ -76,18 +82,29 @@ def backtest(run: Run, folds: Sequence[Fold]) -> BacktestResult:
     cash = float(run.config["backtest"]["cash"])
     with contextlib.ExitStack() as stack:
         feed = stack.enter_context(contextlib.closing(run.component("source").open(seed=run.seed)))
-        what = {name: str(getattr(feed.instrument, name)) for name in ("symbol", "tick", "lot", "contract")}
-        header = {"source": run.config["source"], "seed": run.seed, **what}
+        what = {"source": run.config["source"], "seed": run.seed, **header(feed.instrument)}
         promotions = of_folds(run, folds, feed.instrument)
-        log = stack.enter_context(SessionWriter(run.dir / SESSION, header))
+        start, batches = warm_start(run, feed)
+        log = stack.enter_context(SessionWriter(run.dir / SESSION, what))
         bar = stack.enter_context(run.progress("backtest", unit="events"))
-        trader = open_trader(
-            run, feed.instrument, promotions, tables=run.dir / TABLES, log=log, notify=run.notify
-        )
+        pipeline = open_pipeline(run, feed.instrument, run.component("policy").wakes)
+        if start is not None:
+            _restore(run, start, pipeline, log)
+        trader = open_trader(run, pipeline, promotions, tables=run.dir / TABLES, log=log, notify=run.notify)
         stack.enter_context(contextlib.closing(trader))
-        for batch in feed:
+        memory = stack.enter_context(
+            StateWriter(
+                run.dir / STATE,
+                pipeline,
+                identity_of(run, feed.instrument),
+                duration(run.config, "state", "every"),
+                log.flush,
+            )
+        )
+        for batch in batches:
             log.batch(batch)
             trader.consume(batch.events)
+            memory.took(len(batch.events))
             bar.advance(len(batch.events))
         trader.finish(flatten=run.config["backtest"]["flatten"])
     tables = trader.audit.tables()
@@ -102,3 +119,15 @@ def backtest(run: Run, folds: Sequence[Fold]) -> BacktestResult:
     run.manifest.setdefault("results", {})["backtest"] = {k: None if v != v else v for k, v in told.items()}
     run.say(describe_trading(result.metrics, feed.instrument, cash))
     return result
+
+
+def _restore(run: Run, start: WarmStart, pipeline: Pipeline, log: SessionWriter) -> None:
+    """Start the pipeline from what was found, kept for the replay, and say what that is."""
+    told = start.plain()
+    if start.state is not None:
+        told["sha256"] = write_state(run.dir / START, start.state)
+        log.command(start.first_ns, WARM_START, way=start.way, sha256=told["sha256"])
+        pipeline.restore(start.state.memory)
+    run.manifest.setdefault("results", {})["warm_start"] = told
+    run.notify("warm_start", **told)
+    run.say(start.describe())

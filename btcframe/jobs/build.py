@@ -7,6 +7,7 @@ from typing import Any
 
 from btcframe.building import (
     Build,
+    Made,
     Write,
     build_id,
     build_table,
@@ -15,12 +16,27 @@ from btcframe.building import (
     identity,
     write_build,
 )
+from btcframe.parts import available_threads
 from btcframe.pipeline import Pipeline
+from btcframe.report.build_page import build_page
+from btcframe.report.page import PAGE, save
+from btcframe.row_sources import check_clock
 from btcframe.run import Run
-from btcframe.tables import Layout, Summary
 
 
 def main(run: Run) -> Build:
+    """Make the build that the config describes, and leave a page on its columns in the run's directory.
+
+    Raises
+    ------
+    ConfigError, DataError, StoreError
+    """
+    made = build(run)
+    save(run.dir / PAGE, build_page(run.dir.name, run.manifest, made.manifest))
+    return made
+
+
+def build(run: Run) -> Build:
     """Make the build that the config describes, or find it in the store.
 
     Raises
@@ -36,28 +52,31 @@ def main(run: Run) -> Build:
 
     with store.claim(name, waiting):
         known = store.builds().get(name)
-        build = (
-            Build(name, known, reused=True) if known is not None else _make(run, name, what, source, store)
-        )
+        made = Build(name, known, reused=True) if known is not None else _make(run, name, what, source, store)
     run.manifest.setdefault("results", {})["build"] = {
-        "id": name, "rows": build.rows, "reused": build.reused, "data": what["fingerprint"],
+        "id": name, "rows": made.rows, "reused": made.reused, "data": what["fingerprint"],
     }  # fmt: skip
-    run.notify("build_done", build=name, rows=build.rows, reused=build.reused)
-    run.say(describe(build))
-    return build
+    run.notify("build_done", build=name, rows=made.rows, reused=made.reused)
+    run.say(describe(made))
+    return made
 
 
 def _make(run: Run, name: str, what: dict[str, Any], source: Any, store: Any) -> Build:
     clock, label = run.component("clock"), run.component("label")
+    check_clock(source, clock)
     check_horizons(clock, label)
     with contextlib.closing(source.open(seed=run.seed)) as feed, run.progress("building") as bar:
         features, select = run.components("features"), run.config["select"]
-        pipeline = Pipeline(feed.instrument, clock, features, run.component("regime"), select=select)
+        settings = run.config["build"]
+        pipeline = Pipeline(
+            feed.instrument, clock, features, run.component("regime"),
+            select=select, threads=settings.get("threads") or available_threads(),
+        )  # fmt: skip
 
-        def make(write: Write) -> tuple[Layout, Summary]:
+        def make(write: Write) -> Made:
             oracle = getattr(source, "oracle", None)
             return build_table(
-                feed, pipeline, label, write, run.config["build"]["batch"], bar.advance, oracle
+                feed, pipeline, label, write, settings["batch"], bar.advance, oracle, raw=settings["rows"]
             )
 
         return write_build(store, name, what, make, feed.instrument.symbol)

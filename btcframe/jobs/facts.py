@@ -11,6 +11,7 @@ from btcframe.pipeline import Pipeline
 from btcframe.report.facts_page import PAGE, facts_page
 from btcframe.report.facts_table import facts_table
 from btcframe.report.page import save
+from btcframe.row_sources import needs_book
 from btcframe.run import Run, load_manifest, write_json
 
 MOST_BESIDE = 25
@@ -31,8 +32,9 @@ def main(run: Run) -> Facts:
             f"beside: there are {len(run.config['beside'])} runs, and at most {MOST_BESIDE} fit beside a market",
             hint="Name those that are to be compared.",
         )
-    others = [_earlier(Path(directory)) for directory in run.config["beside"]]
     source, clock = run.component("source"), run.component("clock")
+    needs_book(source, run.config["source"]["plugin"], "its stylised facts need one")
+    others = [_earlier(Path(directory)) for directory in run.config["beside"]]
     with contextlib.closing(source.open(seed=run.seed)) as feed, run.progress("measuring") as bar:
         pipeline = Pipeline(feed.instrument, clock, {}, run.component("regime"))
         facts = measure(feed, pipeline, clock.period_ns, bar.advance)

@@ -13,8 +13,9 @@ from btcframe.errors import ConfigError, DataError, ReplayError
 from btcframe.recorded import recorded_feed
 from btcframe.report.words import counted
 from btcframe.run import Run, load_manifest
-from btcframe.session import SESSION, TABLES, of_log, open_trader
+from btcframe.session import SESSION, TABLES, of_log, open_pipeline, open_trader
 from btcframe.session_log import SessionLog
+from btcframe.warm_start import started_from
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,10 @@ def replay(run: Run, directory: Path) -> ReplayResult:
                 hint="It has no closing line: the file was cut, or is not this run's.",
             )  # fmt: skip
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".replay-", dir=run.dir)))
-        trader = open_trader(session, feed.instrument, promotions, tables=place / TABLES)
+        pipeline = open_pipeline(session, feed.instrument, session.component("policy").wakes)
+        if (start := started_from(log, directory)) is not None:
+            pipeline.restore(start.memory)
+        trader = open_trader(session, pipeline, promotions, tables=place / TABLES)
         stack.enter_context(contextlib.closing(trader))
         for batch in feed:
             trader.consume(batch.events)

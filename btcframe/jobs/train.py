@@ -42,7 +42,7 @@ def main(run: Run) -> TrainResult:
     ConfigError, DataError, ModelError, StoreError
     """
     _check_room(run)
-    build = build_job.main(run)
+    build = build_job.build(run)
     table = read_training(run.component("store"), build.id, build.layout, build.rows, run.dir)
     folds, found, regimes = _folds(run, build, table)
     row_ns, y, t_end = (take(array, found.rows, run.dir) for array in (table.row_ns, table.y, table.t_end))

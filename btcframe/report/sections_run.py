@@ -22,7 +22,8 @@ REASONS = {
     "SNAPSHOT_FLOW": "the source sends snapshots only: flow compares consecutive ones",
     "RESNAPSHOT": "a snapshot replaced a valid book; it made no flow",
     "FLOW_CUT": "a message changed more prices than are tracked: added and removed volume unknown",
-    "NO_EVENTS": "nothing happened in the row; the book stood still",
+    "NO_EVENTS": "nothing happened in the row; the book stood still (of a bar: nobody traded, weight ½)",
+    "BAR": "a bar of trades: no book, its price is the last trade's",
 }
 """What each row flag means, for a reader."""
 
@@ -43,7 +44,12 @@ def _rows(found: Findings) -> Html:
             empty(f"The training table cannot be read, so its rows cannot be told: {found.missing['build']}"),
             _folds(found),
         )
-    s = found.build["summary"]
+    return join(rows_of(found.build), _folds(found), _unpredicted(found))
+
+
+def rows_of(build: Mapping[str, Any]) -> Html:
+    """Rows of a build and why some are not like the others."""
+    s = build["summary"]
     total = s["rows"]
     rows: list[tuple[Child, ...]] = [
         ("All rows", f"{total:,}", f"{span_text(s['last_ns'] - s['first_ns'])} of the market"),
@@ -54,7 +60,7 @@ def _rows(found: Findings) -> Html:
         (stacked("Flagged", flag), f"{n:,}", REASONS.get(flag, ""))
         for flag, n in sorted(s["flags"].items(), key=lambda item: -item[1])
     ]
-    layout = found.build["layout"]
+    layout = build["layout"]
     rows += [
         (
             stacked("No label", duration_name(horizon)),
@@ -65,9 +71,7 @@ def _rows(found: Findings) -> Html:
     ]
     return join(
         table(("", "rows", "why"), rows, "Rows of the training table.", words=2),
-        _missing_values(found.build),
-        _folds(found),
-        _unpredicted(found),
+        _missing_values(build),
     )
 
 

@@ -22,8 +22,9 @@ class Said(Quiet):
 def make_run(folder: Path, catalog: Catalog, name: str = "run", **changes: Any) -> Run:
     """A run in a directory of its own; `changes` replace whole nodes of the config."""
     config = {
-        "verb": "backtest", "seed": 7, "trained": "", "session": "", "select": ["*"],
-        "build": {"batch": 500},
+        "verb": "backtest", "seed": 7, "trained": "", "session": "", "warm_start": "", "select": ["*"],
+        "build": {"batch": 500, "rows": False},
+        "state": {"every": "1m", "fresh": "10m"},
         "validation": {"folds": 3, "embargo": "10s", "min_train": 200, "expanding": True},
         "backtest": {"cash": 50_000.0, "flatten": False},
         "source": {"plugin": "random_walk", "duration": "20m"},

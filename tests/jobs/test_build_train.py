@@ -36,7 +36,7 @@ def make_run(folder: Path, catalog: Catalog, name: str = "run", **changes: Any) 
 def test_build_is_made_once_and_train_reads_it(tmp_path: Path, catalog: Catalog) -> None:
     run = make_run(tmp_path, catalog)
     result = train.main(run)
-    again = make_run(tmp_path, catalog, "again", build={"batch": 70})
+    again = make_run(tmp_path, catalog, "again", build={"batch": 70, "rows": False, "threads": 3})
     second = train.main(again)
     assert second.build == result.build
     assert again.manifest["results"]["build"]["reused"] and not run.manifest["results"]["build"]["reused"]
@@ -56,8 +56,8 @@ def test_batch_size_does_not_change_the_table(tmp_path: Path, catalog: Catalog) 
     tables = []
     for name, batch in (("one", 100_000), ("two", 33)):
         (tmp_path / name).mkdir()
-        run = make_run(tmp_path / name, catalog, build={"batch": batch})
-        built = build.main(run)
+        run = make_run(tmp_path / name, catalog, build={"batch": batch, "rows": False})
+        built = build.build(run)
         tables.append(read_training(run.component("store"), built.id, built.layout, built.rows))
     for field in ("row_ns", "quality", "mid", "x", "descriptors", "y", "t_end"):
         assert getattr(tables[0], field).tobytes() == getattr(tables[1], field).tobytes()
@@ -67,7 +67,7 @@ def test_batch_size_does_not_change_the_table(tmp_path: Path, catalog: Catalog) 
 def test_saved_models_give_the_out_of_sample_predictions(tmp_path: Path, catalog: Catalog) -> None:
     run = make_run(tmp_path, catalog)
     result = train.main(run)
-    built = build.main(run)
+    built = build.build(run)
     table = read_training(run.component("store"), built.id, built.layout, built.rows)
     for fold in result.folds:
         rows = (table.row_ns >= fold.test_start_ns) & (table.row_ns < fold.test_end_ns)

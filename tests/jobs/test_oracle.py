@@ -71,7 +71,7 @@ def trained(home: Path, catalog: Catalog) -> tuple[Run, TrainResult]:
 
 def test_the_oracle_is_judged_on_the_same_rows(trained: tuple[Run, TrainResult]) -> None:
     run, result = trained
-    built = build.main(run)
+    built = build.build(run)
     names = ["expected_5s", "expected_15s"]
     truth = read_truth(run.component("store"), built.id, names, result.row_ns)
     assert all(np.isfinite(truth[name]).all() for name in names)
@@ -99,7 +99,7 @@ def test_it_stands_in_the_manifest_and_the_predictions(trained: tuple[Run, Train
         assert plain["gap"] == found.gap._asdict()
     table = pq.read_table(run.dir / "predictions.parquet")
     assert table.column_names[-1] == "oracle_15s" and "oracle_5s" in table.column_names
-    built = build.main(run)
+    built = build.build(run)
     truth = read_truth(run.component("store"), built.id, ["expected_5s"], result.row_ns)["expected_5s"]
     np.testing.assert_array_equal(table["oracle_5s"].to_numpy(), truth)
 
@@ -133,7 +133,7 @@ def test_truth_helps_nobody(trained: tuple[Run, TrainResult], home: Path, catalo
             assert found[0] == found[1]
     columns = pq.read_table(other.dir / "predictions.parquet").column_names
     assert not [name for name in columns if name.startswith("oracle")]
-    layout = build.main(run).layout
+    layout = build.build(run).layout
     assert not set(STATE) & {*layout.columns, *layout.regime_columns, *layout.labels}
 
 
