@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from btcframe.api import Wakes
 from btcframe.artefacts import Builder, load_model, read_manifest
 from btcframe.audit import Audit
 from btcframe.errors import ModelError
@@ -18,6 +19,12 @@ from btcframe.types import Instrument
 
 SESSION = "session.jsonl.zst"
 """The session log in a run's directory."""
+
+STATE = "state.bin"
+"""The pipeline's memory as it last was, see `saved_state`."""
+
+START = "start.bin"
+"""What a session that did not start from nothing restored before its first event."""
 
 TABLES = "tables"
 """The directory of what the session saw, decided and got: `audit.TABLES`."""
@@ -83,29 +90,47 @@ def of_log(log: SessionLog, directory: Path, catalog: Builder) -> list[Promotion
     ]
 
 
+def header(instrument: Instrument) -> dict[str, str]:
+    """What a session log's header says of the instrument."""
+    return {name: str(getattr(instrument, name)) for name in ("symbol", "tick", "lot", "contract")}
+
+
+def open_pipeline(run: Run, instrument: Instrument, wakes: Wakes | None = None) -> Pipeline:
+    """The pipeline that a run's config describes; without wakes it takes whole batches."""
+    return Pipeline(
+        instrument,
+        run.component("clock"),
+        run.components("features"),
+        run.component("regime"),
+        select=run.config["select"],
+        wakes=wakes,
+    )
+
+
 def open_trader(
     run: Run,
-    instrument: Instrument,
+    pipeline: Pipeline,
     promotions: Sequence[Promotion],
     *,
     tables: Path | None = None,
     log: Log | None = None,
     notify: Callable[..., Any] | None = None,
 ) -> Trader:
-    """The trader that a run's config describes, its venue open; `tables` is the directory of its tables."""
-    policy, label = run.component("policy"), run.component("label")
-    features, regime = run.components("features"), run.component("regime")
+    """The trader that a run's config describes, its venue open.
+
+    Parameters
+    ----------
+    run : Run
+    pipeline : Pipeline       with the policy's wakes
+    promotions : sequence of Promotion
+    tables : Path, optional   the directory of its tables
+    log, notify : optional    see Trader
+    """
+    label = run.component("label")
     return Trader(
-        Pipeline(
-            instrument,
-            run.component("clock"),
-            features,
-            regime,
-            select=run.config["select"],
-            wakes=policy.wakes,
-        ),
-        run.component("venue").open(instrument, seed=run.seed),
-        policy,
+        pipeline,
+        run.component("venue").open(pipeline.instrument, seed=run.seed),
+        run.component("policy"),
         run.components("risk"),
         cash=float(run.config["backtest"]["cash"]),
         schedule=promotions,

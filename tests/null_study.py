@@ -53,7 +53,7 @@ def trial(seed: int, market: dict[str, Any]) -> Trial:
             features={"book": {"plugin": "book"}, "returns": {"plugin": "returns"}},
             regime={"plugin": "volatility"}, label={"plugin": "forward_return"}, model={"plugin": "ridge"},
             validation={"folds": 5, "embargo": "1m", "min_train": 500, "expanding": True},
-            build={"batch": 65_536},
+            build={"batch": 65_536, "rows": False},
         )  # fmt: skip
         result = train.main(run)
     return Trial(result.metrics, result.oracle)

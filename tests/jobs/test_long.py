@@ -42,7 +42,7 @@ def test_arrays_on_the_disk_give_the_same_bits(
     one, other = ((run.dir / PREDICTIONS).read_bytes() for run in runs)
     assert one == other
     left = sorted(p.name for p in runs[1].dir.iterdir())
-    assert left == ["models", PREDICTIONS, "session.jsonl.zst", TABLES]
+    assert left == ["models", PREDICTIONS, "session.jsonl.zst", "state.bin", TABLES]
 
 
 def test_a_market_that_the_disk_cannot_hold_is_refused_before_any_work(

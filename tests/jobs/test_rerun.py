@@ -88,6 +88,7 @@ def test_the_manifest_names_what_made_it(finished: Path) -> None:
     assert {"btcframe-features", "btcframe-models"} <= set(manifest["plugins"])
     assert manifest["results"]["build"]["id"]
     assert manifest["machine"]["cpu"]
+    assert set(manifest["kernels"]) == {"compiled", "seconds", "loaded", "cache"}
     assert manifest["git"] is None or len(manifest["git"]["commit"]) == 40
 
 
