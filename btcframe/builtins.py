@@ -8,6 +8,7 @@ from btcframe.clocks.time import TimeClock
 from btcframe.hookspecs import hookimpl
 from btcframe.labels.forward_return import ForwardReturn
 from btcframe.sources.binance_raw import BinanceRaw
+from btcframe.sources.klines import Klines
 from btcframe.sources.random_walk import RandomWalk
 from btcframe.sources.synthetic import Synthetic
 from btcframe.stores.delta import Delta
@@ -18,7 +19,12 @@ from btcframe.venues.sim import Sim
 def btcframe_components() -> Mapping[str, Mapping[str, type]]:
     """Components of the core by slot and name."""
     return {
-        "source": {"binance_raw": BinanceRaw, "random_walk": RandomWalk, "synthetic": Synthetic},
+        "source": {
+            "binance_raw": BinanceRaw,
+            "klines": Klines,
+            "random_walk": RandomWalk,
+            "synthetic": Synthetic,
+        },
         "clock": {"time": TimeClock},
         "label": {"forward_return": ForwardReturn},
         "store": {"delta": Delta},

@@ -10,17 +10,13 @@ from typing import TYPE_CHECKING
 from btcframe.errors import ConfigError, DataError
 from btcframe.sources.binance_lines import SNAPSHOT, Market, market_of, no_snapshot, parse_line
 from btcframe.sources.files import LineFiles, fingerprint
+from btcframe.sources.symbols import STEPS, ccxt_symbol, check_steps
 from btcframe.types import Frame, Instrument
 
 if TYPE_CHECKING:
     from btcframe.sources.binance_feed import BinanceFeed
 
-_LARGEST_STEP = 1e9
-_QUOTES = ("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL", "JPY")
-
-
-# spot orders step by 0.00001 today, but its book still holds older ones on a finer grid
-_STEPS = {Market.spot: ("0.01", "0.000001"), Market.usdm: ("0.1", "0.001")}
+_CONTRACTS = {Market.spot: "spot", Market.usdm: "linear"}
 
 
 @dataclass(frozen=True)
@@ -49,9 +45,7 @@ class BinanceRaw:
     batch: int = 65536
 
     def __post_init__(self) -> None:
-        for name, step in (("tick", self.tick), ("lot", self.lot)):
-            if step is not None and not 0 < step < _LARGEST_STEP:
-                raise ValueError(f"{name}: {step} is not a positive step below {_LARGEST_STEP:g}")
+        check_steps(self.tick, self.lot)
         if self.batch < 1:
             raise ValueError(f"batch: {self.batch} is not a positive number of events")
 
@@ -109,19 +103,20 @@ class BinanceRaw:
         return BinanceFeed(all_frames(), self._instrument(pair, market), where, self.batch)
 
     def _instrument(self, pair: str, market: Market) -> Instrument:
-        symbol = self.symbol or _ccxt_symbol(pair, market)
+        contract = _CONTRACTS[market]
+        symbol = self.symbol or ccxt_symbol(pair, contract)
         if symbol.split(":")[0].replace("/", "") != pair:
             raise DataError(
                 f"the recording is of {pair}, not of {self.symbol}",
                 where="source.symbol",
-                hint=f"Leave source.symbol empty, or write {_ccxt_symbol(pair, market)}.",
+                hint=f"Leave source.symbol empty, or write {ccxt_symbol(pair, contract)}.",
             )
-        tick, lot = _STEPS[market]
+        tick, lot = STEPS[contract]
         return Instrument(
             symbol=symbol,
             tick=Decimal(tick if self.tick is None else repr(self.tick)),
             lot=Decimal(lot if self.lot is None else repr(self.lot)),
-            contract="spot" if market is Market.spot else "linear",
+            contract=contract,
         )
 
 
@@ -129,17 +124,6 @@ def _keeping(frames: Iterable[list[Frame]], seen: list[list[Frame]]) -> Iterator
     for chunk in frames:
         seen.append(chunk)
         yield from chunk
-
-
-def _ccxt_symbol(pair: str, market: Market) -> str:
-    for quote in _QUOTES:
-        if pair.endswith(quote) and pair != quote:
-            symbol = f"{pair.removesuffix(quote)}/{quote}"
-            return symbol if market is Market.spot else f"{symbol}:{quote}"
-    raise ConfigError(
-        f"source.symbol: what {pair} is quoted in is not known",
-        hint="Write the symbol as ccxt does, e.g. source.symbol=BTC/USDT:USDT.",
-    )
 
 
 def _check_order(paths: tuple[str, ...]) -> None:

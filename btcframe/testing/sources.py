@@ -20,6 +20,7 @@ from btcframe.testing.checks import (
     first_difference,
     name_of,
 )
+from btcframe.testing.row_sources import check_rows
 from btcframe.types import EVENT, NS, TRUTH, EventArray, EventFlag, Instrument, Kind, StateArray
 
 ENOUGH = 200_000
@@ -50,6 +51,11 @@ def read(
     try:
         for batch in feed:
             if batch.rows is not None:
+                if not callable(getattr(source, "row_period_ns", None)):
+                    raise ContractError(
+                        f"{name_of(source)} gives rows, and does not say how long they are",
+                        "Give it row_period_ns() -> int: a source of rows is known by it before any work.",
+                    )
                 raise NotApplicable("the source gives rows, not events")
             parts.append(batch.events.copy())
             last_ns = int(batch.events["local_ts"][-1]) if len(batch.events) else last_ns
@@ -262,6 +268,7 @@ CHECKS = (
     check_order,
     check_events,
     check_fingerprint,
+    check_rows,
     check_truth_form,
     check_truth_seeded,
     check_truth_apart,
@@ -287,6 +294,20 @@ class SourceSuite:
 
     def test_events(self) -> None:
         check_events(self.make())
+
+    def test_fingerprint(self) -> None:
+        check_fingerprint(self.make())
+
+
+class RowSourceSuite:
+    """Behaviour of a source that gives rows instead of events: subclass it in your tests and give `make`."""
+
+    def make(self) -> Any:
+        """A source that can be opened."""
+        raise NotImplementedError("return your source")
+
+    def test_rows(self) -> None:
+        check_rows(self.make())
 
     def test_fingerprint(self) -> None:
         check_fingerprint(self.make())
