@@ -21,9 +21,11 @@ NAMES = (
     "serving",
     "trading",
     "store",
+    "warm",
     "main",
     "memory",
     "calibration",
+    "hht",
 )
 
 

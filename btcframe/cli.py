@@ -21,13 +21,13 @@ VERBS = {
 }
 NOUNS = {
     "plugins": "what is installed: slots, names, parameters, failures (list, check NAME; --json)",
-    "features": "feature columns, all or some: unit, range, warm-up, formula, source (--json, --markdown)",
+    "features": "feature columns, all or some: unit, range, formula, source, cost (--json, --markdown, --no-cost)",
     "report": "the page of a finished run made again from its files: btcframe report DIR",
     "completion": 'tab completion: eval "$(btcframe completion bash)", or zsh',
 }
 SUBCOMMANDS = {
     "plugins": ("list", "check", "--json"),
-    "features": ("--json", "--markdown"),
+    "features": ("--json", "--markdown", "--no-cost"),
     "report": (),
     "completion": ("bash", "zsh"),
 }

@@ -1,7 +1,8 @@
 """What happens within a row: the book and the row's accumulators, one feed message at a time.
 
 A message is one atomic update: the ten best levels before it are compared with those after it. Everything is
-summed in integers (lots, ticks, half ticks), so a row does not depend on how its events were chunked. ROW in
+summed in whole lots, ticks and half ticks, so a row does not depend on how its events were chunked. Products of ticks
+and lots are summed as floats, exact up to 2^53, because those of a size of 1e12 coins fit no integer. ROW in
 btcframe.types names what the sums become when the row closes.
 """
 
@@ -65,9 +66,9 @@ INGEST = np.dtype(
         ("low2", "i8"),
         ("volume", "i8", (2,)),  # buyer-initiated, seller-initiated
         ("count", "i8", (2,)),
-        ("notional", "i8", (2,)),  # ticks * lots
+        ("notional", "f8", (2,)),  # ticks * lots
         ("max_trade", "i8"),
-        ("cost2", "i8"),  # signed cost, half ticks * lots
+        ("cost2", "f8"),  # signed cost, half ticks * lots
         ("cost_unknown", "i8"),  # a trade came before there was a mid
         ("first_exch", "i8"),
         ("last_exch", "i8"),
@@ -206,11 +207,11 @@ def _trade(s, e):
     side = 0 if e.side > 0 else 1
     s.volume[side] += e.lots
     s.count[side] += 1
-    s.notional[side] += e.ticks * e.lots
+    s.notional[side] += float(e.ticks) * e.lots
     if e.lots > s.max_trade:
         s.max_trade = e.lots
     if s.has_mid:
-        s.cost2 += e.side * e.lots * (2 * e.ticks - s.mid2)
+        s.cost2 += float(e.side * e.lots) * (2 * e.ticks - s.mid2)
     else:
         s.cost_unknown = 1
 
@@ -237,8 +238,10 @@ def _finish(b, s):
             _added(s, side)
             _removed(b, s, side)
     _move_mid(b, s)
-    s.key[:] = s.next_key
-    s.lots[:] = s.next_lots
+    for side in range(2):  # a slice would compile numba's message about unequal shapes: seconds
+        for k in range(FLOW_LEVELS):
+            s.key[side, k] = s.next_key[side, k]
+            s.lots[side, k] = s.next_lots[side, k]
     return changed
 
 

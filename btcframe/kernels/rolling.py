@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 from btcframe.kernels import kernel
 
+FADED = 1e-200
+"""What has decayed to this counts as nothing: smaller numbers soon lose their digits, and cost a hundred times the time."""
+
 
 def decays(half_lives: tuple[int, ...]) -> npt.NDArray[np.float64]:
     """Weight w = 0.5^(1/h) that a row loses per row, for half-lives h in rows."""
@@ -22,7 +25,7 @@ def lagged(ring, position, lag):
 
     Read before the row at `position` is pushed: a lag of len(ring) shares its slot.
     """
-    return ring[(position - lag) % len(ring)]
+    return ring[position % len(ring) - lag]  # below 0 an index counts from the end
 
 
 @kernel
@@ -51,3 +54,29 @@ def ewm_gap(gap, weight, decay, step):
     """
     old = decay * weight
     return old * (gap - step) / (old + 1.0), old + 1.0
+
+
+@kernel
+def ewm(mean, weight, decay, x):
+    """One row of an exponential mean: num ← w·num + x, den ← w·den + 1, held as num/den and den.
+
+    Parameters
+    ----------
+    mean, weight : float    num/den and den after the last valid row; den includes the decay of rows without a value
+    decay : float           w
+    x : float               the row's value, a number
+
+    Returns
+    -------
+    (mean, weight) : (float, float)
+    """
+    weight = decay * weight + 1.0
+    mean += (x - mean) / weight
+    return (mean if abs(mean) > FADED else 0.0), weight
+
+
+@kernel
+def fade(weight, decay):
+    """The weight after a row without a value: the mean stays, as num and den lose the same share."""
+    weight *= decay
+    return weight if weight > FADED else 0.0

@@ -75,7 +75,8 @@ def _write_levels(b, s, r, flags):
         bid, bid_lots = b.key[0, n_bid - 1], b.lots[0, n_bid - 1]
         ask, ask_lots = -b.key[1, n_ask - 1], b.lots[1, n_ask - 1]
         r.mid = (bid + ask) * s.tick_num / (2 * s.tick_den)
-        r.microprice = (ask * bid_lots + bid * ask_lots) * s.tick_num / ((bid_lots + ask_lots) * s.tick_den)
+        weighted = float(ask) * bid_lots + float(bid) * ask_lots  # 1e12 coins times ticks fit no integer
+        r.microprice = weighted * s.tick_num / (float(bid_lots + ask_lots) * s.tick_den)
 
 
 @kernel
@@ -119,7 +120,7 @@ def _next_row(s):
         s.removed_best[side] = 0
         s.volume[side] = 0
         s.count[side] = 0
-        s.notional[side] = 0
+        s.notional[side] = 0.0
     s.changes = 0
     s.moves = 0
     s.reversals = 0
@@ -127,7 +128,7 @@ def _next_row(s):
     s.high2 = s.mid2
     s.low2 = s.mid2
     s.max_trade = 0
-    s.cost2 = 0
+    s.cost2 = 0.0
     s.cost_unknown = 0
     s.first_exch = 0
     s.last_exch = 0

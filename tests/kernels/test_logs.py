@@ -4,13 +4,34 @@ import numpy as np
 import pytest
 
 from btcframe.kernels import kernel
-from btcframe.kernels.logs import NEAR, log_ratio
+from btcframe.kernels.logs import NEAR, log_one_plus, log_ratio
 
 
 @kernel
 def run(new, old, out):
     for t in range(len(new)):
         out[t] = log_ratio(new[t], old[t])
+
+
+@kernel
+def run_one_plus(x, out):
+    for t in range(len(x)):
+        out[t] = log_one_plus(x[t])
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-12, NEAR, 0.3, 1.0, 10.0, 1e9, 1e300])
+def test_one_plus_has_all_digits(scale: float) -> None:
+    x = scale * np.random.default_rng(1).uniform(0.5, 2.0, 20_000)
+    out = np.empty_like(x)
+    run_one_plus(x, out)
+    expected = np.log1p(x.astype(np.longdouble))
+    assert (np.abs(out - expected) <= 5e-16 * expected).all()
+
+
+def test_one_plus_of_what_has_no_logarithm() -> None:
+    out = np.empty(3)
+    run_one_plus(np.array([np.nan, -1.0, -2.0]), out)
+    np.testing.assert_array_equal(out, [np.nan, -np.inf, np.nan])
 
 
 @pytest.mark.parametrize("reach", [1e-12, 1e-6, NEAR, 0.2, 100.0])

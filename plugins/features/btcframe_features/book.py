@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 
 from btcframe.api import Column
 from btcframe.kernels import kernel
+from btcframe.kernels.logs import log_one_plus
 from btcframe.kernels.windows import ratio
 from btcframe.types import LEVELS, Floats, Instrument, Ints, RowArray, StateArray
 
-SPREAD, MICROPRICE, IMBALANCE, DEPTH_BID, DEPTH_ASK, DEPTH_RATIO, VWAP_BID, VWAP_ASK, WALL = range(9)
-"""What a column is; with a first and a last level it is one row of the kernel's plan."""
-
 SUMS = np.dtype(
     [
-        ("size", "f8", (LEVELS,)),  # Σ size
-        ("value", "f8", (LEVELS,)),  # Σ price·size
-        ("moment", "f8", (LEVELS,)),  # Σ (price − m)·size
-        ("largest", "f8", (LEVELS,)),  # max size
+        ("bids", "f8"),  # Σ size of this stretch alone
+        ("asks", "f8"),
+        ("bid_size", "f8"),  # Σ size of all levels up to its end
+        ("ask_size", "f8"),
+        ("bid_value", "f8"),  # Σ price·size
+        ("ask_value", "f8"),
+        ("bid_moment", "f8"),  # Σ (price − m)·size
+        ("ask_moment", "f8"),
+        ("bid_largest", "f8"),  # max size
+        ("ask_largest", "f8"),
     ]
 )
-"""Sums of one side of the row at hand, entry k − 1 over levels 1…k: scratch, made anew for each row."""
+"""Sums of the row at hand over a stretch of levels between which no column begins or ends: scratch, anew for each row."""
 
 BOTH = ("bid_px", "bid_sz", "ask_px", "ask_sz")
 
@@ -85,34 +89,62 @@ class Book:
             raise ValueError(f"bands: no columns, or one twice: {names}")
 
     @cached_property
-    def _entries(self) -> tuple[tuple[int, int, int, Column], ...]:
-        """What, first level, last level and description of every column, in order."""
-        entries: list[tuple[int, int, int, Column]] = []
-        if self.spread:
-            entries.append((SPREAD, 1, 1, SPREAD_COLUMN))
-        entries += [(MICROPRICE, 1, k, _microprice(k)) for k in self.microprice_levels]
-        entries += [(IMBALANCE, *levels_of(band), _imbalance(*levels_of(band))) for band in self.bands]
-        for k in self.depths:
-            entries += [(DEPTH_BID, 1, k, _depth("bid", k)), (DEPTH_ASK, 1, k, _depth("ask", k))]
-        for k, wide in zip(self.depths, self.depths[1:], strict=False):
-            entries.append((DEPTH_RATIO, k, wide, _depth_ratio(k, wide)))
-        for k in self.vwap_levels:
-            entries += [(VWAP_BID, 1, k, _vwap("bid", k)), (VWAP_ASK, 1, k, _vwap("ask", k))]
-        entries += [(WALL, 1, k, _wall(k)) for k in self.wall_levels]
-        return tuple(entries)
-
-    @cached_property
-    def _plan(self) -> Ints:
-        return np.array([entry[:3] for entry in self._entries], np.int64)
+    def _columns(self) -> tuple[Column, ...]:
+        depths = [_depth(side, k) for k in self.depths for side in ("bid", "ask")]
+        ratios = [_depth_ratio(k, wide) for k, wide in zip(self.depths, self.depths[1:], strict=False)]
+        return (
+            *((SPREAD_COLUMN,) if self.spread else ()),
+            *(_microprice(k) for k in self.microprice_levels),
+            *(_imbalance(*levels_of(band)) for band in self.bands),
+            *(*depths, *ratios),
+            *(_vwap(side, k) for k in self.vwap_levels for side in ("bid", "ask")),
+            *(_wall(k) for k in self.wall_levels),
+        )
 
     def columns(self) -> tuple[Column, ...]:
-        return tuple(entry[3] for entry in self._entries)
+        return self._columns
 
     def state(self, instrument: Instrument) -> StateArray:
-        return np.zeros(1, [("bid", SUMS), ("ask", SUMS)])
+        bands = [levels_of(band) for band in self.bands]
+        whole = (*self.microprice_levels, *self.depths, *self.vwap_levels, *self.wall_levels)
+        ends = sorted({*whole, *(low - 1 for low, _ in bands), *(high for _, high in bands)} - {0})
+        counts = [
+            len(x)
+            for x in (ends, self.microprice_levels, bands, self.depths, self.vwap_levels, self.wall_levels)
+        ]
+        memory = np.zeros(1, _memory(*counts))
+        memory["spread"], memory["ends"] = self.spread, ends
+        for name, levels in (
+            ("microprices", self.microprice_levels), ("depths", self.depths), ("vwaps", self.vwap_levels),
+            ("walls", self.wall_levels), ("last", [high for _, high in bands]),
+        ):  # fmt: skip
+            memory[name] = np.searchsorted(ends, levels)
+        memory["first"] = np.searchsorted(ends, [low for low, _ in bands])
+        return memory
 
     def update(self, rows: RowArray, state: StateArray, out: Floats) -> None:
-        book(rows, self._plan, state, out)
+        book(rows, state, out)
+
+
+@cache  # one dtype for equal settings: a kernel finds its compiled form by the object, several µs faster
+def _memory(
+    stretches: int, microprices: int, bands: int, depths: int, vwaps: int, walls: int
+) -> np.dtype[Any]:
+    """State of a component with so many columns of each kind; all but `ends` and `sums` are numbers of stretches."""
+    return np.dtype(
+        [
+            ("spread", "i8"),
+            ("ends", "i8", (stretches,)),  # last level of each stretch
+            ("microprices", "i8", (microprices,)),
+            ("first", "i8", (bands,)),
+            ("last", "i8", (bands,)),
+            ("depths", "i8", (depths,)),
+            ("vwaps", "i8", (vwaps,)),
+            ("walls", "i8", (walls,)),
+            ("sums", SUMS, (stretches,)),
+        ],
+        align=True,
+    )
 
 
 def levels_of(band: str) -> tuple[int, int]:
@@ -192,49 +224,71 @@ def size(sizes: Floats, low: int, high: int) -> float:
 
 
 @kernel
-def sum_up(prices: Floats, sizes: Floats, mid: float, sums: Any) -> None:
-    """Fill SUMS of one side; a missing level is NaN and reaches every sum over it."""
-    total, value, moment, largest = 0.0, 0.0, 0.0, 0.0
-    for i in range(LEVELS):
-        total += sizes[i]
-        value += prices[i] * sizes[i]
-        moment += (prices[i] - mid) * sizes[i]  # subtracted first: Σ p·size / Σ size − m would lose digits
-        largest = max(largest, sizes[i])
-        sums.size[i], sums.value[i], sums.moment[i], sums.largest[i] = total, value, moment, largest
+def sum_up(row: Any, mid: float, ends: Ints, sums: Any) -> None:
+    """Fill the SUMS of every stretch; a missing level is NaN and reaches every sum over it."""
+    bid_size, ask_size, bid_value, ask_value, bid_moment, ask_moment = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+    bid_largest, ask_largest, low = 0.0, 0.0, 0
+    for i in range(len(ends)):
+        bids, asks = 0.0, 0.0
+        for k in range(low, ends[i]):
+            bid, ask, bid_px, ask_px = row.bid_sz[k], row.ask_sz[k], row.bid_px[k], row.ask_px[k]
+            bids += bid
+            asks += ask
+            bid_value += bid_px * bid
+            ask_value += ask_px * ask
+            bid_moment += (bid_px - mid) * bid  # subtracted first: Σ p·size / Σ size − m would lose digits
+            ask_moment += (ask_px - mid) * ask
+            bid_largest = max(bid_largest, bid)
+            ask_largest = max(ask_largest, ask)
+        low = ends[i]
+        bid_size += bids
+        ask_size += asks
+        s = sums[i]
+        s.bids, s.asks, s.bid_size, s.ask_size = bids, asks, bid_size, ask_size
+        s.bid_value, s.ask_value, s.bid_moment, s.ask_moment = bid_value, ask_value, bid_moment, ask_moment
+        s.bid_largest, s.ask_largest = bid_largest, ask_largest
 
 
 @kernel
-def book(rows: RowArray, plan: Ints, state: StateArray, out: Floats) -> None:
-    """Columns of `Book`: plan int64[k, 3] holds what each column is, its first and its last level."""
-    bid, ask = state[0].bid, state[0].ask
+def book(rows: RowArray, state: StateArray, out: Floats) -> None:
+    """Columns of `Book`: every level is read once, what columns share is summed once."""
+    s = state[0]
+    sums = s.sums
     for t in range(len(rows)):
         row = rows[t]
         mid = row.mid if row.mid > 0.0 else np.nan
-        sum_up(row.bid_px, row.bid_sz, mid, bid)
-        sum_up(row.ask_px, row.ask_sz, mid, ask)
-        for j in range(len(plan)):
-            what, low, high = plan[j, 0], plan[j, 1], plan[j, 2]
-            k = high - 1  # where sums over levels 1…high stand
-            value = np.nan
-            if what == SPREAD:
-                value = 1e4 * (row.ask_px[0] - row.bid_px[0]) / mid
-            elif what == MICROPRICE:
-                above, below = ratio(ask.moment[k], ask.size[k]), ratio(bid.moment[k], bid.size[k])
-                value = above * bid.size[k] + below * ask.size[k]
-                value = 1e4 * ratio(value, bid.size[k] + ask.size[k]) / mid
-            elif what == IMBALANCE:
-                bids, asks = size(row.bid_sz, low, high), size(row.ask_sz, low, high)
-                value = ratio(bids - asks, bids + asks)
-            elif what == DEPTH_BID:
-                value = math.log1p(bid.value[k])
-            elif what == DEPTH_ASK:
-                value = math.log1p(ask.value[k])
-            elif what == DEPTH_RATIO:
-                value = ratio(bid.value[low - 1] + ask.value[low - 1], bid.value[k] + ask.value[k])
-            elif what == VWAP_BID:
-                value = -1e4 * ratio(bid.moment[k], bid.size[k]) / mid
-            elif what == VWAP_ASK:
-                value = 1e4 * ratio(ask.moment[k], ask.size[k]) / mid
-            elif what == WALL:
-                value = ratio(bid.largest[k], bid.size[k]) - ratio(ask.largest[k], ask.size[k])
-            out[t, j] = value
+        bps = 1e4 / mid
+        sum_up(row, mid, s.ends, sums)
+        j = 0
+        if s.spread:
+            out[t, j] = bps * (row.ask_px[0] - row.bid_px[0])
+            j += 1
+        for i in range(len(s.microprices)):
+            x = sums[s.microprices[i]]
+            above, below = ratio(x.ask_moment, x.ask_size), ratio(x.bid_moment, x.bid_size)
+            out[t, j] = bps * ratio(above * x.bid_size + below * x.ask_size, x.bid_size + x.ask_size)
+            j += 1
+        for i in range(len(s.first)):
+            bids, asks = 0.0, 0.0
+            for x in sums[s.first[i] : s.last[i] + 1]:
+                bids += x.bids
+                asks += x.asks
+            out[t, j] = ratio(bids - asks, bids + asks)
+            j += 1
+        for i in range(len(s.depths)):
+            x = sums[s.depths[i]]
+            out[t, j], out[t, j + 1] = log_one_plus(x.bid_value), log_one_plus(x.ask_value)
+            j += 2
+        for i in range(len(s.depths) - 1):
+            x, wide = sums[s.depths[i]], sums[s.depths[i + 1]]
+            out[t, j] = ratio(x.bid_value + x.ask_value, wide.bid_value + wide.ask_value)
+            j += 1
+        for i in range(len(s.vwaps)):
+            x = sums[s.vwaps[i]]
+            out[t, j] = -bps * ratio(x.bid_moment, x.bid_size)
+            out[t, j + 1] = bps * ratio(x.ask_moment, x.ask_size)
+            j += 2
+        for i in range(len(s.walls)):
+            x = sums[s.walls[i]]
+            out[t, j] = ratio(x.bid_largest, x.bid_size) - ratio(x.ask_largest, x.ask_size)
+            j += 1

@@ -10,11 +10,10 @@ import numpy as np
 from btcframe.api import Column
 from btcframe.kernels import kernel
 from btcframe.kernels.powers import begin, pairs, powers, slide_pairs, slide_powers, spread
-from btcframe.kernels.rolling import decays
+from btcframe.kernels.rolling import FADED, decays, ewm, fade
 from btcframe.kernels.windows import enough, ratio, slide_sums, sums
 from btcframe.types import FLOW_LEVELS, Floats, Instrument, RowArray, StateArray
 from btcframe_features.book import size
-from btcframe_features.ewm import FADED, ewm, fade
 from btcframe_features.lengths import check_lengths
 
 CONT_2014 = "Cont, Kukanov & Stoikov 2014"

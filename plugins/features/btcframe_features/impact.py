@@ -11,7 +11,9 @@ import numpy as np
 
 from btcframe.api import Column
 from btcframe.kernels import kernel
-from btcframe.kernels.windows import comoments, enough, ratio, slide_comoments, slide_sums, sums
+from btcframe.kernels.logs import log_ratio
+from btcframe.kernels.powers import begin, pairs, slide_pairs, spread
+from btcframe.kernels.windows import enough, ratio, slide_sums, sums
 from btcframe.types import LEVELS, Floats, Instrument, RowArray, StateArray
 from btcframe_features.lengths import check_lengths
 
@@ -111,17 +113,12 @@ class Impact:
         return self._columns
 
     def state(self, instrument: Instrument) -> StateArray:
-        kyle, amihud, horizons = (
-            self.kyle_windows or (0,),
-            self.amihud_windows or (0,),
-            self.realized_horizons or (0,),
-        )
+        amihud, horizons = self.amihud_windows or (0,), self.realized_horizons or (0,)
         notionals = self.notionals or (0,)
         memory = np.zeros(
             1,
             [
                 # what it is set to; a length or a notional of 0 is a column that is not written
-                ("kyle_lengths", "i8", (len(kyle),)),
                 ("amihud_lengths", "i8", (len(amihud),)),
                 ("effective", "u1"),
                 ("horizons", "i8", (len(horizons),)),
@@ -136,18 +133,15 @@ class Impact:
                     TRADED,
                     (max(*horizons, 1),),
                 ),  # ring of the rows before, back to the furthest horizon
-                ("kyle", comoments(max(*kyle, 1)), (len(kyle),)),  # x is SV, y is 1e4·r
+                ("kyle", pairs(max(self.kyle_windows, default=1)), (len(self.kyle_windows),)),  # SV and 1e4·r
                 ("amihud", sums(max(*amihud, 1), 3), (len(amihud),)),  # valid rows, |r|, Q
                 ("realized", sums(self.realized_window, 3), (len(horizons),)),  # valid rows, quote, V
             ],
         )
         s = memory[0]
-        s["kyle_lengths"], s["amihud_lengths"], s["horizons"], s["notionals"] = (
-            kyle,
-            amihud,
-            horizons,
-            notionals,
-        )
+        for i, n in enumerate(self.kyle_windows):
+            begin(s["kyle"][i], n)
+        s["amihud_lengths"], s["horizons"], s["notionals"] = amihud, horizons, notionals
         s["effective"], s["realized_length"] = self.effective_spread, self.realized_window
         s["last_mid"] = s["spread"] = np.nan
         s["traded"][:] = np.nan
@@ -210,12 +204,11 @@ def impact(rows: RowArray, state: StateArray, out: Floats) -> None:
         if s.position == 0 and np.isnan(mid):
             continue  # nothing has started: out keeps the caller's NaN
         net, volume = row.buy_volume - row.sell_volume, row.buy_volume + row.sell_volume
-        move = 0.0 if mid == s.last_mid else math.log1p((mid - s.last_mid) / s.last_mid)
+        move = log_ratio(mid, s.last_mid)
         j = 0
-        for i in range(len(s.kyle_lengths)):
-            if s.kyle_lengths[i] > 0:
-                out[t, j] = slope(s.kyle[i], net, 1e4 * move, s.kyle_lengths[i], s.position)
-                j += 1
+        for i in range(len(s.kyle)):
+            out[t, j] = slope(s.kyle[i], net, 1e4 * move, s.position)
+            j += 1
         for i in range(len(s.amihud_lengths)):
             if s.amihud_lengths[i] > 0:
                 notional = row.buy_notional + row.sell_notional
@@ -249,14 +242,13 @@ def impact(rows: RowArray, state: StateArray, out: Floats) -> None:
 
 
 @kernel
-def slope(window: Any, x: float, y: float, n: int, position: int) -> Any:
-    """Slide a pair into the co-moments of n rows; their slope of y on x, 0 where x does not vary."""
-    known = not np.isnan(x + y)
-    slide_comoments(window, x, y, known, n)
-    total = window.total
-    if not known or position < n or not enough(total.count, n):
+def slope(w: Any, x: float, y: float, position: int) -> Any:
+    """Slide a pair into its window; the slope of y on x there, 0 where x does not vary."""
+    slide_pairs(w, x, y)
+    count, a, b = w.total[0], w.total[1], w.total[2]
+    if np.isnan(x + y) or position < w.n or not enough(count, w.n):
         return np.nan
-    return ratio(total.xy, total.xx)
+    return ratio(w.total[5] - a * b / count, spread(count, a, w.total[3]))
 
 
 @kernel

@@ -10,11 +10,10 @@ import numpy as np
 
 from btcframe.api import Column
 from btcframe.kernels import kernel
-from btcframe.kernels.rolling import decays
+from btcframe.kernels.rolling import decays, ewm, fade
 from btcframe.kernels.windows import enough, ratio, slide_sums, sums
 from btcframe.types import LEVELS, Floats, Instrument, RowArray, StateArray
 from btcframe_features.book import size
-from btcframe_features.ewm import ewm, fade
 from btcframe_features.lengths import check_lengths
 
 NEAR = 5
@@ -146,12 +145,16 @@ def _replenishment(side: str, window: int) -> Column:
 
 
 @kernel
-def weighted_size(prices: Floats, sizes: Floats, mid: float, tick: float, low: int, high: int) -> float:
-    """Σ size/(tick + distance from mid) of levels low…high: w_i·size, but for the factor 1/tick. Base coin per quote."""
-    total = 0.0
+def weighted_sizes(row: Any, mid: float, tick: float, low: int, high: int) -> tuple[float, float]:
+    """Σ size/(tick + distance from mid) of the bids and asks of levels low…high: w_i·size, but for the factor 1/tick.
+
+    Base coin per quote.
+    """
+    bids, asks = 0.0, 0.0
     for i in range(low - 1, high):
-        total += sizes[i] / (tick + abs(prices[i] - mid))
-    return total
+        bids += row.bid_sz[i] / (tick + abs(row.bid_px[i] - mid))
+        asks += row.ask_sz[i] / (tick + abs(row.ask_px[i] - mid))
+    return bids, asks
 
 
 @kernel
@@ -181,8 +184,9 @@ def pressure(rows: RowArray, state: StateArray, out: Floats) -> None:
 
         bids, asks, low = 0.0, 0.0, 2
         for i in range(len(s.levels)):
-            bids += weighted_size(row.bid_px, row.bid_sz, mid, s.tick, low, s.levels[i])
-            asks += weighted_size(row.ask_px, row.ask_sz, mid, s.tick, low, s.levels[i])
+            more_bids, more_asks = weighted_sizes(row, mid, s.tick, low, s.levels[i])
+            bids += more_bids
+            asks += more_asks
             low = s.levels[i] + 1
             out[t, j] = ratio(bids - asks, bids + asks)
             j += 1

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 
 from btcframe.api import Column
 from btcframe.kernels import kernel
+from btcframe.kernels.logs import log_one_plus
 from btcframe.kernels.rolling import decays, ewm_gap, lagged, push
-from btcframe.types import Floats, Instrument, Ints, RowArray, StateArray
+from btcframe.types import Floats, Instrument, RowArray, StateArray
 
 LONGEST = 10_000_000
 """Rows a window or a half-life may have: its memory is a float for each."""
@@ -60,39 +62,26 @@ class Returns:
             raise ValueError("windows: no columns; give a window, or two half_lives")
 
     @cached_property
-    def _windows(self) -> Ints:
-        return np.array(self.windows, np.int64)
-
-    @cached_property
-    def _half_lives(self) -> Ints:
-        return np.array(self.half_lives, np.int64)
-
-    @cached_property
-    def _decays(self) -> Floats:
-        return decays(self.half_lives)
-
-    def columns(self) -> tuple[Column, ...]:
+    def _columns(self) -> tuple[Column, ...]:
         pairs = zip(self.half_lives, self.half_lives[1:], strict=False)
         return (*(_log_return(n) for n in self.windows), *(_ema_gap(fast, slow) for fast, slow in pairs))
 
+    def columns(self) -> tuple[Column, ...]:
+        return self._columns
+
     def state(self, instrument: Instrument) -> StateArray:
-        means = max(len(self.half_lives), 1)
-        memory = np.zeros(
-            1,
-            [
-                ("position", "i8"),  # rows since the first mid
-                ("last_mid", "f8"),  # newest valid mid, NaN before the first
-                ("logs", "f8", (max(self.windows, default=1),)),  # ring of ln m, NaN where there was none
-                ("gap", "f8", (means,)),  # each mean's distance from the last valid mid, quote
-                ("weight", "f8", (means,)),  # each mean's denominator
-            ],
+        memory = np.zeros(1, _memory(self.windows, len(self.half_lives)))
+        memory["windows"], memory["half_lives"], memory["decay"] = (
+            self.windows,
+            self.half_lives,
+            decays(self.half_lives),
         )
         memory["last_mid"] = np.nan
         memory["logs"] = np.nan
         return memory
 
     def update(self, rows: RowArray, state: StateArray, out: Floats) -> None:
-        returns(rows, self._windows, self._half_lives, self._decays, state, out)
+        returns(rows, state, out)
 
 
 def _log_return(n: int) -> Column:
@@ -109,13 +98,30 @@ def _ema_gap(fast: int, slow: int) -> Column:
     )  # fmt: skip
 
 
+@cache  # one dtype for equal settings: a kernel finds its compiled form by the object, several µs faster
+def _memory(windows: tuple[int, ...], means: int) -> np.dtype[Any]:
+    """State of a component with these windows and so many half-lives."""
+    return np.dtype(
+        [
+            # what is asked for
+            ("windows", "i8", (len(windows),)),
+            ("half_lives", "i8", (means,)),
+            ("decay", "f8", (means,)),
+            # what is remembered
+            ("position", "i8"),  # rows since the first mid
+            ("last_mid", "f8"),  # newest valid mid, NaN before the first
+            ("logs", "f8", (max(windows, default=1),)),  # ring of ln m, NaN where there was none
+            ("gap", "f8", (means,)),  # each mean's distance from the last valid mid, quote
+            ("weight", "f8", (means,)),  # each mean's denominator
+        ]
+    )
+
+
 @kernel
-def returns(
-    rows: RowArray, windows: Ints, half_lives: Ints, decay: Floats, state: StateArray, out: Floats
-) -> None:
+def returns(rows: RowArray, state: StateArray, out: Floats) -> None:
     """Columns of `Returns`: log returns from a ring of ln m, ema gaps from distances to the newest mid."""
     s = state[0]
-    returns_out = len(windows)
+    returns_out = len(s.windows)
     for t in range(len(rows)):
         mid = rows[t].mid
         good = mid > 0.0  # false for NaN
@@ -123,19 +129,19 @@ def returns(
             continue  # nothing has started: out keeps the caller's NaN
         position = s.position
         log = math.log(mid) if good else np.nan
-        for j in range(len(windows)):
-            out[t, j] = log - lagged(s.logs, position, windows[j])
+        for j in range(len(s.windows)):
+            out[t, j] = log - lagged(s.logs, position, s.windows[j])
         push(s.logs, position, log)
         step = 0.0 if position == 0 else mid - s.last_mid
-        for j in range(len(half_lives)):
+        for j in range(len(s.gap)):
             if good:
-                s.gap[j], s.weight[j] = ewm_gap(s.gap[j], s.weight[j], decay[j], step)
+                s.gap[j], s.weight[j] = ewm_gap(s.gap[j], s.weight[j], s.decay[j], step)
             else:
-                s.weight[j] *= decay[j]
-        for j in range(len(half_lives) - 1):
-            warm = good and position >= half_lives[j + 1] - 1
+                s.weight[j] *= s.decay[j]
+        for j in range(len(s.gap) - 1):
+            warm = good and position >= s.half_lives[j + 1] - 1
             slow = s.gap[j + 1]
-            out[t, returns_out + j] = math.log1p((s.gap[j] - slow) / (mid + slow)) if warm else np.nan
+            out[t, returns_out + j] = log_one_plus((s.gap[j] - slow) / (mid + slow)) if warm else np.nan
         if good:
             s.last_mid = mid
         s.position = position + 1

@@ -12,7 +12,6 @@ from btcframe.api import Column
 from btcframe.kernels import kernel
 from btcframe.kernels.windows import ratio
 from btcframe.types import LEVELS, Floats, Instrument, RowArray, StateArray
-from btcframe_features.book import size
 from btcframe_features.lengths import check_lengths
 
 LN2 = math.log(2.0)
@@ -29,8 +28,8 @@ ABOVE_ROOT = np.uint64((1024 << 52) - 0x3FE6A09E667F3BCD)
 COUNTER = np.uint64(0x4330000000000000)
 """The bits of 2^52: with a small whole number in its low bits, the float64 2^52 + that number."""
 
-LOGS = np.dtype([("size", "f8", (2 * LEVELS,)), ("log", "f8", (2 * LEVELS,)), ("power", "f8", (2 * LEVELS,))])
-"""Sizes of the row at hand and their logarithms: scratch, made anew for each row."""
+LOGS = np.dtype([(name, "f8", (2 * LEVELS,)) for name in ("size", "log", "power", "product")])
+"""Sizes of the row at hand, and x·ln x of each: scratch, made anew for each row."""
 
 
 @dataclass(frozen=True)
@@ -154,27 +153,29 @@ def _entropy(k: int) -> Column:
 
 
 @kernel
-def slope(prices: Floats, sizes: Floats, mid: float, k: int) -> float:
-    """Least-squares slope of the cumulative size on the distance from mid; base coin per quote.
+def slopes(row: Any, mid: float, k: int) -> Any:
+    """Least-squares slopes of the cumulative size on the distance from mid, bids and asks; base coin per quote.
 
     Σ(d − d̄)·C = Σ B_i·W_i with W_i the sum of d − d̄ over levels i…k: all terms are positive, so nothing cancels, and
     what level 1 holds, which only lifts the line, drops out.
     """
-    mean = 0.0
-    for i in range(k):
-        mean += abs(prices[i] - mid)
-    mean /= k
-    xx, xy, beyond = (
-        (abs(prices[0] - mid) - mean) ** 2,
-        0.0 * sizes[0],
-        0.0,
-    )  # level 1 counts, and may be missing
+    bid_mean, ask_mean = 0.0, 0.0
+    for i in range(k):  # the sides in one loop: each waits for its own sums, not for the other's
+        bid_mean += abs(row.bid_px[i] - mid)
+        ask_mean += abs(row.ask_px[i] - mid)
+    bid_mean, ask_mean = bid_mean / k, ask_mean / k
+    bid_x, ask_x = abs(row.bid_px[0] - mid) - bid_mean, abs(row.ask_px[0] - mid) - ask_mean
+    bid_xx, ask_xx, bid_beyond, ask_beyond = bid_x * bid_x, ask_x * ask_x, 0.0, 0.0
+    bid_xy, ask_xy = 0.0 * row.bid_sz[0], 0.0 * row.ask_sz[0]  # level 1 counts, and may be missing
     for i in range(k - 1, 0, -1):
-        x = abs(prices[i] - mid) - mean
-        beyond += x
-        xx += x * x
-        xy += sizes[i] * beyond
-    return 0.0 if xx == 0.0 else xy / xx
+        bid_x, ask_x = abs(row.bid_px[i] - mid) - bid_mean, abs(row.ask_px[i] - mid) - ask_mean
+        bid_beyond += bid_x
+        ask_beyond += ask_x
+        bid_xx += bid_x * bid_x
+        ask_xx += ask_x * ask_x
+        bid_xy += row.bid_sz[i] * bid_beyond
+        ask_xy += row.ask_sz[i] * ask_beyond
+    return ratio(bid_xy, bid_xx), ratio(ask_xy, ask_xx)
 
 
 @kernel
@@ -185,16 +186,18 @@ def convexity(prices: Floats, sizes: Floats, mid: float, k: int) -> float:
     for i in range(k):  # no jump: where the middle lies is different in every row
         near = abs(prices[i] - mid) < half
         nearer += near
-        below += sizes[i] * near
+        below += sizes[i] if near else 0.0
         total += sizes[i]
     start = abs(prices[nearer - 1] - mid) if nearer > 0 else 0.0
-    piece = (half - start) / (abs(prices[nearer] - mid) - start)
-    return 0.0 if total == 0.0 else 2.0 * (below + sizes[nearer] * piece) / total - 1.0
+    gap = abs(prices[nearer] - mid) - start
+    return (
+        2.0 * ratio(below * gap + sizes[nearer] * (half - start), total * gap) - 1.0 if total != 0.0 else 0.0
+    )
 
 
 @kernel
 def logarithms(logs: Any) -> None:
-    """log = ln size, of all sizes at once; of a size of 0 some finite number, of NaN any.
+    """product = size·ln size, of all sizes at once; 0 of a size of 0, some number of NaN.
 
     size = power of two · x with x from √½ to √2, then ln x = 2·artanh z, z = (x − 1)/(x + 1).
     """
@@ -207,21 +210,29 @@ def logarithms(logs: Any) -> None:
         z = (logs.log[i] - 1.0) / (logs.log[i] + 1.0)
         zz = z * z
         series = 1.0 + zz * (1 / 3 + zz * (1 / 5 + zz * (1 / 7 + zz * (1 / 9 + zz * (1 / 11)))))
-        logs.log[i] = (logs.power[i] - (4503599627370496.0 + 1024.0)) * LN2 + 2.0 * z * series
+        log = (logs.power[i] - (4503599627370496.0 + 1024.0)) * LN2 + 2.0 * z * series
+        logs.product[i] = logs.size[i] * log
 
 
 @kernel
-def entropy(logs: Any, k: int, largest: float) -> float:
+def entropy(row: Any, k: int, largest: float, logs: Any) -> float:
     """−Σ p·ln p / largest of the sizes of levels 1…k of both sides."""
-    total = size(logs.size, 1, k) + size(logs.size, LEVELS + 1, LEVELS + k)
-    bids, asks = 0.0, 0.0
-    for i in range(k):
-        bids += logs.size[i] * logs.log[i]
-        asks += logs.size[LEVELS + i] * logs.log[LEVELS + i]
+    # not as slices: numba would compile its message about unequal shapes, for seconds
+    for i in range(LEVELS):
+        logs.size[i] = row.bid_sz[i]
+        logs.size[LEVELS + i] = row.ask_sz[i]
+    for i in range(k, LEVELS):
+        logs.size[i] = logs.size[LEVELS + i] = 0.0
+    logarithms(logs)
+    total, products = 0.0, 0.0
+    for i in range(LEVELS // 2):  # four at a time: a long chain of additions takes longer than the logarithms
+        a, b, c, d = i, i + LEVELS // 2, i + LEVELS, i + LEVELS + LEVELS // 2
+        total += (logs.size[a] + logs.size[b]) + (logs.size[c] + logs.size[d])
+        products += (logs.product[a] + logs.product[b]) + (logs.product[c] + logs.product[d])
     if total == 0.0:
         return 0.0
     # −Σ p·ln p = ln Σx − Σ x·ln x / Σx
-    value = (math.log(total) - (bids + asks) / total) / largest
+    value = (math.log(total) - products / total) / largest
     if value < 0.0:  # rounding, where one level holds everything
         return 0.0
     return 1.0 if value > 1.0 else value
@@ -237,8 +248,7 @@ def shape(rows: RowArray, state: StateArray, out: Floats) -> None:
         j = 0
 
         for i in range(len(s.slope_levels)):
-            k = s.slope_levels[i]
-            bid, ask = slope(row.bid_px, row.bid_sz, mid, k), slope(row.ask_px, row.ask_sz, mid, k)
+            bid, ask = slopes(row, mid, s.slope_levels[i])
             out[t, j], out[t, j + 1] = bid * s.tick, ask * s.tick
             out[t, j + 2] = ratio(bid - ask, bid + ask)
             j += 3
@@ -254,10 +264,6 @@ def shape(rows: RowArray, state: StateArray, out: Floats) -> None:
             out[t, j + 1] = np.rint((row.ask_px[1] - row.ask_px[0]) / s.tick)
             j += 2
 
-        if len(s.entropy_levels) > 0:
-            s.logs.size[:LEVELS] = row.bid_sz
-            s.logs.size[LEVELS:] = row.ask_sz
-            logarithms(s.logs)
-            for i in range(len(s.entropy_levels)):
-                out[t, j] = entropy(s.logs, s.entropy_levels[i], s.largest_entropy[i])
-                j += 1
+        for i in range(len(s.entropy_levels)):
+            out[t, j] = entropy(row, s.entropy_levels[i], s.largest_entropy[i], s.logs)
+            j += 1

@@ -11,17 +11,8 @@ import numpy as np
 
 from btcframe.api import Column
 from btcframe.kernels import kernel
-from btcframe.kernels.windows import (
-    enough,
-    extremes,
-    moments,
-    no_maxima,
-    ratio,
-    slide_maxima,
-    slide_moments,
-    slide_sums,
-    sums,
-)
+from btcframe.kernels.powers import begin, powers, slide_powers, spread
+from btcframe.kernels.windows import enough, extremes, no_maxima, ratio, slide_maxima, slide_sums, sums
 from btcframe.types import Floats, Instrument, RowArray, StateArray
 from btcframe_features.lengths import check_lengths, distinct
 
@@ -32,7 +23,7 @@ PLAN = np.dtype(
     [
         ("what", "i8"),
         ("n", "i8"),  # rows of its window
-        ("slot", "i8"),  # where its window stands among those of its kind: sums, for Z the moments
+        ("slot", "i8"),  # where its window stands among those of its kind: sums, for Z the powers
         ("most", "i8"),  # for SHARE: where its window stands among the maxima
     ]
 )
@@ -64,7 +55,8 @@ class Trades:
 
     Causal. Where nothing was traded a ratio, and the gap, is 0; where SV did not vary at all, z is 0. A row without net
     volume neither extends nor breaks a run, a row whose trades are not known ends it: the count begins again at 0.
-    NaN in a row whose trades are not known (PARTIAL, GAP), over windows with fewer than ⌈0.8 N⌉ known rows, before row N
+    NaN in a row whose trades are not known (PARTIAL, GAP; for large_trade_share also BAR, which does not tell its largest
+    trade), over windows with fewer than ⌈0.8 N⌉ known rows, before row N
     counted from the first row with a mid, and for the gap in a row without m.
 
     Parameters
@@ -122,25 +114,26 @@ class Trades:
         return tuple(entry[2] for entry in self._entries)
 
     def state(self, instrument: Instrument) -> StateArray:
-        windows, shares, z = self._windows or [0], self.share_windows or (0,), self.z_windows or (0,)
+        windows, shares = self._windows or [0], self.share_windows or (0,)
         memory = np.zeros(
             1,
             [
                 ("plan", PLAN, (len(self._entries),)),
                 ("lengths", "i8", (len(windows),)),  # rows of each window; 0 is none at all
                 ("share_lengths", "i8", (len(shares),)),
-                ("z_lengths", "i8", (len(z),)),
                 ("position", "i8"),  # rows since the first mid
                 ("run", "f8"),  # rows in a row with net volume of one sign, signed
                 ("sums", sums(max(*windows, 1), 5), (len(windows),)),
                 ("largest", extremes(max(*shares, 1), 1), (len(shares),)),  # Vmax
-                ("net", moments(max(*z, 1)), (len(z),)),  # SV
+                ("net", powers(max(self.z_windows, default=1), 2), (len(self.z_windows),)),  # SV
             ],
         )
         s = memory[0]
-        s["lengths"], s["share_lengths"], s["z_lengths"] = windows, shares, z
+        s["lengths"], s["share_lengths"] = windows, shares
+        for i, n in enumerate(self.z_windows):
+            begin(s["net"][i], n)
         for j, (what, n, _) in enumerate(self._entries):
-            slot = 0 if what == RUN else z.index(n) if what == Z else windows.index(n)
+            slot = 0 if what == RUN else self.z_windows.index(n) if what == Z else windows.index(n)
             s["plan"][j] = what, n, slot, shares.index(n) if what == SHARE else 0
         no_maxima(memory["largest"])
         return memory
@@ -208,7 +201,7 @@ def trades(rows: RowArray, state: StateArray, out: Floats) -> None:
         if s.position == 0 and not row.mid > 0.0:
             continue  # nothing has started: out keeps the caller's NaN
         volume, net = row.buy_volume + row.sell_volume, row.buy_volume - row.sell_volume
-        known = not np.isnan(volume)  # the fields of trades are known together
+        known = not np.isnan(volume)  # the fields of trades are known together, but for the largest of a bar
         for i in range(len(s.lengths)):
             if s.lengths[i] > 0:
                 w = s.sums[i]
@@ -220,11 +213,10 @@ def trades(rows: RowArray, state: StateArray, out: Floats) -> None:
                 slide_sums(w, s.lengths[i])
         for i in range(len(s.share_lengths)):
             if s.share_lengths[i] > 0:
-                s.largest[i].new[0] = row.max_trade if known else -np.inf
+                s.largest[i].new[0] = -np.inf if np.isnan(row.max_trade) else row.max_trade
                 slide_maxima(s.largest[i], s.share_lengths[i])
-        for i in range(len(s.z_lengths)):
-            if s.z_lengths[i] > 0:
-                slide_moments(s.net[i], net, known, s.z_lengths[i])
+        for i in range(len(s.net)):
+            slide_powers(s.net[i], net)
         if not known:
             s.run = 0.0
         elif net > 0.0:
@@ -239,8 +231,8 @@ def trades(rows: RowArray, state: StateArray, out: Floats) -> None:
             elif what == RUN:
                 value = s.run
             elif what == Z:
-                if enough(s.net[slot].total.count, n):
-                    value = z_score(net, s.net[slot].total)
+                if enough(s.net[slot].total[0], n):
+                    value = z_score(net, s.net[slot])
             elif enough(s.sums[slot].total[COUNT], n):
                 total = s.sums[slot].total
                 if what == IMBALANCE:
@@ -250,7 +242,8 @@ def trades(rows: RowArray, state: StateArray, out: Floats) -> None:
                 elif what == SIZE:
                     value = ratio(total[VOLUME], total[NUMBER])
                 elif what == SHARE:
-                    value = ratio(s.largest[s.plan[j].most].total[0], total[VOLUME])
+                    if not np.isnan(row.max_trade):
+                        value = ratio(s.largest[s.plan[j].most].total[0], total[VOLUME])
                 elif total[VOLUME] > 0.0:
                     value = 1e4 * (row.mid - total[NOTIONAL] / total[VOLUME]) / row.mid
                 else:
@@ -260,6 +253,8 @@ def trades(rows: RowArray, state: StateArray, out: Floats) -> None:
 
 
 @kernel
-def z_score(x: float, m: Any) -> float:
-    """Distance of x from the mean of MOMENTS m, in standard deviations; 0 where all values are equal."""
-    return 0.0 if m.m2 == 0.0 else (x - m.mean) / math.sqrt(m.m2 / (m.count - 1.0))
+def z_score(x: float, w: Any) -> float:
+    """Distance of x, the newest value, from its window's mean, in standard deviations; 0 where all values are equal."""
+    count, first = w.total[0], w.total[1]
+    squares = spread(count, first, w.total[2])
+    return 0.0 if squares == 0.0 else (x - w.centre - first / count) / math.sqrt(squares / (count - 1.0))

@@ -10,12 +10,11 @@ import numpy as np
 from btcframe.api import Column
 from btcframe.kernels import kernel
 from btcframe.kernels.logs import log_ratio
-from btcframe.kernels.rolling import decays
+from btcframe.kernels.rolling import decays, ewm, fade
 from btcframe.kernels.windows import enough, ratio, slide_sums, sums
 from btcframe.types import LEVELS, Floats, Instrument, RowArray, StateArray
-from btcframe_features.ewm import ewm, fade
 from btcframe_features.lengths import check_lengths
-from btcframe_features.pressure import weighted_size
+from btcframe_features.pressure import weighted_sizes
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,9 @@ class Urgency:
     decays both and is NaN. Causal.
 
     Decided where the formulas are silent: a row whose SV_{t−T} is 0 adds nothing to adverse selection and has the value
-    carried; before any signed row that is 0 (an empty denominator). A level 1 that holds nothing, which no venue sends,
-    makes a fill probability of 0 (likewise). mid_age counts all rows from the last change on, those without a mid too,
+    carried; before any signed row that is 0 (an empty denominator). With nothing ahead, a level 1 that holds
+    nothing and that no venue sends, any trade fills the order: the probability is the formula's limit, 1, or 0 where
+    nothing was ever traded. (The 0 of empty denominators is for ratios in which nothing happened.) mid_age counts all rows from the last change on, those without a mid too,
     and compares with the last mid there was; before the first change it counts from the first mid. Until there was a
     trade, and in a row whose trades or their cost are unknown, execution_urgency is NaN.
 
@@ -192,8 +192,10 @@ def _in_name(weight: float) -> str:
 
 @kernel
 def fill_probability(taken: float, queue: float, horizon: int) -> float:
-    """1 − exp(−horizon·taken/queue)."""
-    return 1.0 - math.exp(-horizon * ratio(taken, queue))
+    """1 − exp(−horizon·taken/queue), with an empty queue its limit."""
+    if queue == 0.0:
+        return 1.0 if taken > 0.0 else 0.0
+    return 1.0 - math.exp(-horizon * taken / queue)
 
 
 @kernel
@@ -270,8 +272,7 @@ def urgency(rows: RowArray, state: StateArray, out: Floats) -> None:
 
             value = np.nan
             if known and priced and enough(count, s.window) and position >= urgency_warm:
-                bids = weighted_size(row.bid_px, row.bid_sz, mid, s.tick, 1, s.levels)
-                asks = weighted_size(row.ask_px, row.ask_sz, mid, s.tick, 1, s.levels)
+                bids, asks = weighted_sizes(row, mid, s.tick, 1, s.levels)
                 p = ratio(bids - asks, bids + asks)
                 rv = math.sqrt(s.squares.total[0] / count * s.window)
                 x = s.weights[0] * abs(p) * 1e4 * rv * to_horizon

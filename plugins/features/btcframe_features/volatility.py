@@ -319,11 +319,7 @@ def volatility(rows: RowArray, state: StateArray, out: Floats) -> None:
         mid, last = row.mid, s.last_mid
         if s.position == 0 and not mid > 0.0:
             continue  # nothing has started: out keeps the caller's NaN
-        size = np.nan
-        if mid == last:
-            size = 0.0
-        elif mid > 0.0 and last > 0.0:
-            size = abs(log_ratio(mid, last))
+        size = abs(log_ratio(mid, last)) if mid > 0.0 and last > 0.0 else np.nan
         for i in range(len(s.spans)):
             slide_returns(s.spans[i], size)
         for j in range(len(s.plan)):

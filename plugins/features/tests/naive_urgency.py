@@ -14,7 +14,10 @@ from .naive_windows import roll, start_of
 def fill_probability(rows, side, horizon, h):
     volume = field(rows, "sell_volume" if side == "bid" else "buy_volume")
     queue = rows[f"{side}_sz"][:, 0].astype(np.longdouble)
-    return gate(rows, 1 - np.exp(-horizon * naive.ratio(naive.ewm(volume, h), queue)), h)
+    taken = naive.ewm(volume, h)
+    empty = np.where(np.isnan(taken), taken, taken > 0)  # the limit: the first trade fills it
+    expected = 1 - np.exp(-horizon * naive.ratio(taken, queue))
+    return gate(rows, np.where(queue == 0, empty, expected), h)
 
 
 def adverse_selection_bps(rows, horizon, h):

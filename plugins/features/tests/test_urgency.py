@@ -95,6 +95,16 @@ def test_warm_up_counts_from_the_first_mid():
         np.testing.assert_array_equal(shifted[name][50:], early[name])
 
 
+def test_nothing_ahead_in_the_queue():
+    """The first trade fills the order, so it is as good as sure; without any trade ever, it is not."""
+    rows = quiet(200)
+    rows["sell_volume"][100:], rows["bid_sz"][150, 0], rows["ask_sz"][150, 0] = 0.1, 0.0, 0.0
+    hard_rows.assert_is_reference(Urgency(), naive_urgency.columns, rows)
+    got = compute(Urgency(), rows)
+    assert got["fill_probability_bid"][150] == 1.0 and got["fill_probability_ask"][150] == 0.0
+    assert 0 < got["fill_probability_bid"][149] < 1
+
+
 def test_hours_without_a_trade():
     rows = markets.clean_rows(300)
     got = compute(Urgency(), np.concatenate([rows, quiet(50_000, rows["mid"][-1]), rows[1:]]))
