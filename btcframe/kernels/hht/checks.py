@@ -1,0 +1,68 @@
+"""What a caller may pass, and what it is told if it does not."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import numpy.typing as npt
+
+from btcframe.kernels import kernel
+from btcframe.kernels.hht import stop as rules
+
+STOPS = {"pyemd": rules.PYEMD, "fixed": rules.FIXED, "rilling": rules.RILLING}
+_LARGEST = 1e150  # squares of more than that, and sums of them, are no numbers
+
+
+def signal(x: npt.ArrayLike, name: str = "x") -> npt.NDArray[np.float64]:
+    """The signal as contiguous float64, or a ValueError that says what is wrong with it and where."""
+    given = np.asarray(x)
+    if given.ndim != 1:
+        raise ValueError(
+            f"{name} has the shape {given.shape}; a signal has one dimension. Pass one row at a time."
+        )
+    if given.dtype.kind not in "iufb":
+        raise ValueError(
+            f"{name} is of {given.dtype}; a signal is of real numbers. Convert it with .astype(float)."
+        )
+    if not given.size:
+        raise ValueError(f"{name} is empty; a signal has one sample at least.")
+    values = np.ascontiguousarray(given, dtype=np.float64)
+    wrong = _first_unfit(values)
+    if wrong >= 0:
+        raise ValueError(
+            f"{name}[{wrong}] is {values[wrong]}; samples are finite and below {_LARGEST:.0e} in size. "
+            "Fill the gaps, or decompose the pieces between them."
+        )
+    return values
+
+
+@kernel
+def _first_unfit(values):
+    """Index of the first sample that is no number or too large; −1 if there is none. One look, and no copy."""
+    for i in range(values.size):
+        if not abs(values[i]) <= _LARGEST:
+            return i
+    return -1
+
+
+def rule(stop: str, sifts: int) -> int:
+    """The number of a stop rule, or a ValueError."""
+    if stop not in STOPS:
+        raise ValueError(f"there is no stop rule {stop!r}; there are {', '.join(STOPS)}.")
+    at_least("sifts", sifts, 1)
+    return STOPS[stop]
+
+
+def at_least(name: str, value: float, least: float) -> None:
+    """Refuse a setting below its least value."""
+    if not value >= least:
+        raise ValueError(f"{name} is {value}; it is {least} or more.")
+
+
+def threads(asked: int | None) -> int:
+    """Threads to use: as asked, or as many as there are processors for us."""
+    if asked is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    at_least("threads", asked, 1)
+    return asked
