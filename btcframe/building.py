@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -144,7 +144,7 @@ def build_table(
     Raises
     ------
     DataError
-        If there are no rows, fewer than a warm-up, or they do not reach the longest horizon.
+        If there are no rows, fewer than any feature or any descriptor needs, or they do not reach the longest horizon.
     PluginError
         If the source's truth or its oracle breaks their rules.
     """
@@ -172,7 +172,7 @@ def build_table(
     hidden.finish()
     if rows is not None:
         rows.finish()
-    _check_enough(assembler.summary, events, columns, label.max_horizon_ns)
+    _check_enough(assembler.summary, events, (pipeline.columns, pipeline.regime_columns), label.max_horizon_ns)
     return Made(layout, assembler.summary, collector.finish())
 
 
@@ -194,7 +194,10 @@ def _closed_rows(feed: Feed, pipeline: Pipeline, hidden: truth.TruthWriter) -> I
             yield at - before
 
 
-def _check_enough(summary: Summary, events: int, columns: Iterable[Column], horizon: int) -> None:
+def _check_enough(
+    summary: Summary, events: int, groups: Iterable[Sequence[Column]], horizon: int
+) -> None:
+    """Refuse rows of which no feature, no descriptor or no label can be known; single columns the checkup names."""
     rows = summary.rows
     if rows == 0:
         raise DataError(
@@ -206,13 +209,14 @@ def _check_enough(summary: Summary, events: int, columns: Iterable[Column], hori
     if summary.unusable == rows:
         flags = ", ".join(f"{flag} {n:,}" for flag, n in summary.flags.items())
         raise DataError(f"none of the {rows:,} rows has a usable book ({flags})", where="source")
-    slowest = max(columns, key=lambda column: column.warmup)
-    if rows <= slowest.warmup:
-        raise DataError(
-            f"{rows:,} rows are too few: {slowest.name} is known from row {slowest.warmup:,} on",
-            where="source",
-            hint="Use more data, a faster clock (clock.every), or shorter windows.",
-        )
+    for columns in groups:
+        soonest = min(columns, key=lambda column: column.warmup, default=None)
+        if soonest is not None and rows <= soonest.warmup:
+            raise DataError(
+                f"{rows:,} rows are too few: {soonest.name} is known from row {soonest.warmup:,} on",
+                where="source",
+                hint="Use more data, a faster clock (clock.every), or shorter windows.",
+            )
     span = summary.last_ns - summary.first_ns
     if span < horizon:
         raise DataError(

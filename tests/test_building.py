@@ -69,7 +69,7 @@ def oracle(truth: np.ndarray, horizons_ns: Sequence[int]) -> np.ndarray:
 class FakePipeline:
     """A row per event, ten at most per push: stops with FULL like the real one."""
 
-    columns = (Column("fa"), Column("slow", warmup=30))
+    columns = (Column("fa", warmup=8), Column("slow", warmup=30))
     regime_columns = (Column("regime_v"),)
 
     def __init__(self, flags: int = 0) -> None:
@@ -111,7 +111,7 @@ def test_every_row_is_written_once_in_order() -> None:
     ("sizes", "flags", "label", "message"),
     [
         ((), 0, LABEL, "no row was closed: the source gave 0 events"),
-        ((30,), 0, LABEL, "30 rows are too few: slow is known from row 30 on"),
+        ((8,), 0, LABEL, "8 rows are too few: fa is known from row 8 on"),
         ((40,), 0, ForwardReturn(horizons=("1m",)), "the rows span 39s and the label looks 1m ahead"),
         ((40,), RowFlag.GAP, LABEL, r"none of the 40 rows has a usable book \(GAP 40\)"),
     ],
