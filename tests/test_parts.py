@@ -184,7 +184,11 @@ def test_what_a_thread_meets_shows_where_it_was_met() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_an_interrupt_leaves_nobody_at_work(threads: int) -> None:
+def test_an_interrupt_leaves_nobody_at_work(threads: int, request: pytest.FixtureRequest) -> None:
+    # where the tests were started in the background the signal is ignored, by inheritance
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+
     def interrupt() -> None:
         signal.raise_signal(signal.SIGINT)
 

@@ -122,7 +122,12 @@ def _outside(c: Checked) -> str:
 
 
 def growth(c: Checked) -> float | None:
-    """How many times as wide the column is at the end as at the beginning, where it grew steadily; else None."""
+    """How many times as wide the column is at the end as at the beginning, where it grew steadily; else None.
+
+    Not of a function of the time of day, which a session of minutes sees a corner of.
+    """
+    if of_time_alone(c):
+        return None
     spans = [span for span in c.spans if span is not None]
     if len(spans) < TENTHS or min(spans) <= 0:
         return None

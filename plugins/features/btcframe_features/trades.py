@@ -145,7 +145,7 @@ class Trades:
 def _imbalance(n: int) -> Column:
     return Column(
         f"trade_imbalance_{n}", "1", -1.0, 1.0, n,
-        inputs=VOLUMES, formula=f"ΣSV/ΣV, {n} rows", source="definition", family="trades",
+        inputs=VOLUMES, formula=f"ΣSV/ΣV, {n} row{'s' if n > 1 else ''}", source="definition", family="trades",
     )  # fmt: skip
 
 
