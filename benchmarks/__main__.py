@@ -18,6 +18,8 @@ NAMES = (
     "rows",
     "binance",
     "features",
+    "regimes",
+    "stability",
     "serving",
     "trading",
     "store",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from btcframe.api import Column
 from btcframe.errors import ModelError
-from btcframe.kernels import kernel
+from btcframe.kernels import kernel, windows
 from btcframe.types import Floats, Instrument, Ints, RowArray, StateArray
 
 LABELS = ("low", "normal", "high")
@@ -29,7 +31,7 @@ class Volatility:
 
     v_t = 1e4 · sqrt(mean of r² over the valid returns of the last `window` rows), r_t = ln m_t − ln m_{t−1}, in bps
     per row. NaN until the window has passed, where the row's own return is NaN, and where fewer than ⌈0.8·window⌉
-    returns are valid. The window is summed afresh for each row, so nothing drifts.
+    returns are valid. The window's sum is made of two, never by subtracting, so nothing drifts.
 
     Fitting takes the quantiles `low` and `high` of v over the training rows (beyond a million, as many, evenly spaced)
     as thresholds. A row is then low,
@@ -83,10 +85,9 @@ class Volatility:
         )
 
     def state(self, instrument: Instrument) -> StateArray:
-        """The last mid, the rows seen, and a ring of squared returns."""
-        state = np.zeros(1, [("mid", "f8"), ("rows", "i8"), ("squares", "f8", (self.window,))])
-        state["mid"] = np.nan
-        state["squares"] = np.nan
+        """The last mid's logarithm, the rows seen, and the window of squared returns."""
+        state = np.zeros(1, _memory(self.window))
+        state["log"] = np.nan
         return state
 
     def update(self, rows: RowArray, state: StateArray, out: Floats) -> None:
@@ -115,6 +116,9 @@ class Volatility:
     def load(self, directory: Path) -> VolatilityLabeler:
         """Read what `VolatilityLabeler.save` wrote."""
         return VolatilityLabeler(**json.loads((directory / "volatility.json").read_text(encoding="utf-8")))
+
+    def hindsight(self, rows_later: int) -> None:
+        """None: the volatility of past rows is what it was, whatever comes later."""
 
 
 @dataclass(frozen=True)
@@ -150,30 +154,33 @@ class VolatilityLabeler:
         (directory / "volatility.json").write_text(text + "\n", encoding="utf-8")
 
 
+@functools.cache
+def _memory(window: int) -> np.dtype[Any]:
+    return np.dtype(
+        [("log", "f8"), ("rows", "i8"), ("squares", windows.sums(window, 2))],  # Σ r², and how many
+        align=True,
+    )
+
+
 @kernel
 def _volatility(rows: RowArray, state: StateArray, out: Floats) -> None:
     s = state[0]
-    n = len(s.squares)
-    need = math.ceil(0.8 * n)
+    window = s.squares
+    n = len(window.block) - 1
     for i in range(len(rows)):
-        mid = rows[i].mid
-        r = math.log(mid) - math.log(s.mid)
-        s.mid = mid
-        s.squares[s.rows % n] = r * r
+        log = math.log(rows[i].mid)
+        r = log - s.log
+        s.log = log
+        known = not math.isnan(r)
+        window.new[0] = r * r if known else 0.0
+        window.new[1] = 1.0 if known else 0.0
+        windows.slide_sums(window)
         s.rows += 1
         # the first row has no return, so the window is full of returns with row `n`, counted from 0
-        if s.rows <= n or math.isnan(r):
+        if s.rows > n and known and windows.enough(window.total[1], n):
+            out[i, 0] = 1e4 * math.sqrt(window.total[0] / window.total[1])
+        else:
             out[i, 0] = np.nan
-            continue
-        total = 0.0
-        valid = 0
-        j = s.rows % n  # oldest first: the same bits wherever the ring stands
-        for _ in range(n):
-            if not math.isnan(s.squares[j]):
-                total += s.squares[j]
-                valid += 1
-            j = j + 1 if j + 1 < n else 0
-        out[i, 0] = 1e4 * math.sqrt(total / valid) if valid >= need else np.nan
 
 
 @kernel
