@@ -63,19 +63,6 @@ POLARS_LACKS = (
 )
 
 
-class NoRegime:
-    """A pipeline needs one; it writes nothing here."""
-
-    def columns(self):
-        return ()
-
-    def state(self, instrument):
-        return np.zeros(1, [("none", "u1")])
-
-    def update(self, rows, state, out):
-        pass
-
-
 def features():
     return {name: component() for name, component in btcframe_components()["features"].items()}
 
@@ -87,7 +74,7 @@ def pipeline(rows, instrument, lacks=(), threads=1):
         instrument,
         TimeClock("1s"),
         features(),
-        NoRegime(),
+        markets.NoRegime(),
         select=without,
         capacity=len(rows),
         threads=threads,

@@ -6,10 +6,13 @@ Rows are made directly, not from events: a check of a feature must not depend on
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 
+from btcframe.api import Column, Labeler
 from btcframe.types import (
     ACCUMULATORS,
     EVENT,
@@ -19,15 +22,38 @@ from btcframe.types import (
     ROW,
     EventArray,
     EventFlag,
+    Floats,
     Instrument,
     Kind,
     RowArray,
     RowFlag,
+    StateArray,
 )
 
 INSTRUMENT = Instrument("BTC/USDT:USDT", Decimal("0.1"), Decimal("0.001"), "linear", 5.0)
 START_NS = 1_721_260_800 * NS
 """Row edge before the first row: 2024-07-18 00:00 UTC."""
+
+
+@dataclass(frozen=True)
+class NoRegime:
+    """A pipeline needs a regime; this one writes nothing."""
+
+    def columns(self) -> tuple[Column, ...]:
+        return ()
+
+    def state(self, instrument: Instrument) -> StateArray:
+        return np.zeros(1, [("none", "u1")])
+
+    def update(self, rows: RowArray, state: StateArray, out: Floats) -> None:
+        pass
+
+    def fit(self, descriptors: Floats, *, seed: int) -> Labeler:
+        raise NotImplementedError("there is nothing to fit")
+
+    def load(self, directory: Path) -> Labeler:
+        raise NotImplementedError("there is nothing to load")
+
 
 BOOK_FIELDS = ("bid_px", "bid_sz", "ask_px", "ask_sz", "mid", "microprice")
 

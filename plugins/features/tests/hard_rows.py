@@ -21,21 +21,8 @@ from . import naive
 MARKET_DATA = Path(__file__).parents[4] / "shared" / "market-data" / "raw-binance"
 
 
-class NoRegime:
-    """A pipeline needs one; it writes nothing here."""
-
-    def columns(self):
-        return ()
-
-    def state(self, instrument):
-        return np.zeros(1, [("none", "u1")])
-
-    def update(self, rows, state, out):
-        pass
-
-
 def rows_of(feed, period):
-    pipeline = Pipeline(feed.instrument, TimeClock(period), {}, NoRegime())
+    pipeline = Pipeline(feed.instrument, TimeClock(period), {}, markets.NoRegime())
     rows = []
     for batch in feed:
         consumed = 0

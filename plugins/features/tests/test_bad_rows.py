@@ -18,7 +18,6 @@ from btcframe.testing import markets
 from btcframe.types import ACCUMULATORS, NS, ROW, EventFlag, Kind
 from btcframe_features import btcframe_components
 
-from .hard_rows import NoRegime
 from .other_settings import OTHER
 
 DEFAULTS = [component() for component in btcframe_components()["features"].values()]
@@ -277,7 +276,7 @@ BAD_EVENTS = {
 def through(events):
     features = btcframe_components()["features"]
     pipeline = Pipeline(
-        markets.INSTRUMENT, TimeClock("1s"), {n: c() for n, c in features.items()}, NoRegime()
+        markets.INSTRUMENT, TimeClock("1s"), {n: c() for n, c in features.items()}, markets.NoRegime()
     )
     pipeline.push(events)
     return pipeline.columns, pipeline.rows.copy(), pipeline.x.copy()

@@ -8,25 +8,13 @@ import pytest
 from btcframe.clocks.time import TimeClock
 from btcframe.pipeline import Pipeline
 from btcframe.sources.binance_raw import BinanceRaw
+from btcframe.testing import markets
 from btcframe_features import Book, Returns
 
 from .test_book import assert_is_reference as assert_book
 from .test_returns import assert_is_reference as assert_returns
 
 MARKET_DATA = Path(__file__).parents[4] / "shared" / "market-data" / "raw-binance"
-
-
-class NoRegime:
-    """A pipeline needs one; it writes nothing here."""
-
-    def columns(self):
-        return ()
-
-    def state(self, instrument):
-        return np.zeros(1, [("none", "u1")])
-
-    def update(self, rows, state, out):
-        pass
 
 
 @pytest.mark.shared
@@ -36,7 +24,7 @@ def test_recorded_session():
         pytest.skip(f"no recorded market data in {MARKET_DATA}")
     feed = BinanceRaw(paths=tuple(map(str, paths))).open(seed=0)
     pipeline = Pipeline(
-        feed.instrument, TimeClock("100ms"), {"book": Book(), "returns": Returns()}, NoRegime()
+        feed.instrument, TimeClock("100ms"), {"book": Book(), "returns": Returns()}, markets.NoRegime()
     )
     rows, x = [], []
     for batch in feed:

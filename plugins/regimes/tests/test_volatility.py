@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -12,26 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from btcframe.errors import ModelError
-from btcframe.types import ROW, Instrument
 from btcframe_regimes.volatility import Volatility, VolatilityLabeler
 
-INSTRUMENT = Instrument("BTC/USDT:USDT", Decimal("0.1"), Decimal("0.001"))
-
-
-def rows_of(mid: np.ndarray) -> np.ndarray:
-    rows = np.zeros(len(mid), ROW)
-    rows["mid"] = mid
-    return rows
+from .streams import describe, walk
 
 
 def run(regime: Volatility, mid: np.ndarray, sizes: list[int] | None = None) -> np.ndarray:
-    rows, state = rows_of(mid), regime.state(INSTRUMENT)
-    out = np.full((len(mid), 1), np.nan)
-    at = 0
-    for size in [*(sizes or []), len(mid)]:
-        regime.update(rows[at : at + size], state, out[at : at + size])
-        at += size
-    return out[:, 0]
+    return describe(regime, mid, sizes)[:, 0]
 
 
 def naive(mid: np.ndarray, n: int) -> list[float]:
@@ -48,13 +34,6 @@ def naive(mid: np.ndarray, n: int) -> list[float]:
     return found
 
 
-def market(n: int, seed: int, bad: float) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    mid = 60_000 * np.exp(np.cumsum(1e-4 * rng.standard_normal(n) * (1 + 3 * (np.arange(n) > n // 2))))
-    mid[rng.random(n) < bad] = np.nan
-    return mid
-
-
 @settings(max_examples=40, derandomize=True, deadline=None)
 @given(
     n=st.integers(1, 120),
@@ -66,21 +45,21 @@ def market(n: int, seed: int, bad: float) -> np.ndarray:
 def test_equals_the_plain_loop_in_any_chunks(
     n: int, window: int, seed: int, bad: float, sizes: list[int]
 ) -> None:
-    mid, regime = market(n, seed, bad), Volatility(window=window)
+    mid, regime = walk(n, seed, bad), Volatility(window=window)
     whole = run(regime, mid)
     np.testing.assert_allclose(whole, naive(mid, window), rtol=1e-12)
     assert run(regime, mid, sizes).tobytes() == whole.tobytes()
 
 
 def test_a_bad_row_costs_itself_and_the_next_only() -> None:
-    mid = market(100, 0, 0.0)
+    mid = walk(100, 0, 0.0)
     mid[60] = np.nan
     v = run(Volatility(window=20), mid)
     np.testing.assert_array_equal(np.flatnonzero(np.isnan(v[20:])) + 20, [60, 61])
 
 
 def test_no_drift_after_an_outlier() -> None:
-    mid = market(3000, 1, 0.0)
+    mid = walk(3000, 1, 0.0)
     mid[1000:] *= 1e3
     v = run(Volatility(window=50), mid)
     fresh = run(Volatility(window=50), mid[1000:])
