@@ -17,6 +17,7 @@ VERBS = {
     "train": "purged walk-forward training and out-of-sample predictions",
     "backtest": "out-of-sample predictions against the simulated venue",
     "replay": "a recorded session again: the same intents, bit for bit",
+    "regimes": "market regimes judged by use: hht against hmm and volatility, on the same rows",
     "facts": "stylised facts of a market: spread, depth, tails, clustering, order flow",
 }
 NOUNS = {

@@ -65,11 +65,15 @@ def remember(catalog: Catalog) -> dict[str, Any]:
     if path.exists():
         return _read(path)
     from btcframe.config import Root, experiments
+    from btcframe.slots import CHOICES
 
     known = {
         "slots": {
-            slot: {c.name: {f.name: list(f.choices) for f in c.fields} for c in components.values()}
-            for slot, components in catalog.components.items()
+            key: {
+                c.name: {f.name: list(f.choices) for f in c.fields}
+                for c in catalog.components[slot.name].values()
+            }
+            for key, slot in CHOICES.items()
         },
         "root": {
             name: list(getattr(getattr(Root(), name), "__dataclass_fields__", ()))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from btcframe.errors import ConfigError
-from btcframe.slots import SLOTS
+from btcframe.slots import CHOICES
 from btcframe.split import WalkForward
 from btcframe.types import duration_ns
 
@@ -90,13 +90,15 @@ class Root:
 
     Parameters
     ----------
-    verb : str          the job: run, build, train, backtest, replay, facts
+    verb : str          the job: run, build, train, backtest, replay, facts, regimes
     seed : int          the one seed; everything random is derived from it
     trained : str       backtest: directory of a finished `train` or `run` whose models to trade; "" trains first
     session : str       replay: directory of the run to replay
     warm_start : str    backtest: directory of an earlier run whose memory to start from; "" starts from nothing
     select : list       feature columns used: names, patterns (ofi_*), families or components; !x leaves out
     beside : list       facts: directories of earlier `facts` runs to put beside this one
+    later : int         regimes: rows after which a label is asked for again, to see whether it is revised
+    regimes : dict      regimes: the methods that are compared, by name; the first is judged against the others
     """
 
     verb: str = "???"
@@ -105,6 +107,7 @@ class Root:
     session: str = ""
     warm_start: str = ""
     beside: list[str] = field(default_factory=list)
+    later: int = 256
     build: Build = field(default_factory=Build)
     validation: Validation = field(default_factory=Validation)
     backtest: Backtest = field(default_factory=Backtest)
@@ -115,6 +118,7 @@ class Root:
     features: dict[str, Any] = field(default_factory=dict)
     select: list[str] = field(default_factory=lambda: ["*"])
     regime: Any = None
+    regimes: dict[str, Any] = field(default_factory=dict)
     label: Any = None
     model: Any = None
     policy: Any = None
@@ -177,6 +181,8 @@ def check_settings(config: Mapping[str, Any]) -> None:
             f"build.threads: {threads} is not a number of threads: it starts at 1",
             hint="null takes as many as this process may use.",
         )
+    if config.get("later", 1) < 1:
+        raise ConfigError(f"later: {config['later']} is not a number of rows: it starts at 1")
     cash = float(config["backtest"]["cash"])
     if not (cash > 0 and math.isfinite(cash)):
         raise ConfigError(f"backtest.cash: {cash:g} is not a positive amount of money")
@@ -185,12 +191,12 @@ def check_settings(config: Mapping[str, Any]) -> None:
 def nodes(config: Mapping[str, Any]) -> list[tuple[str, str, Any]]:
     """Every component node of a config as (slot, path, node)."""
     found = []
-    for slot in SLOTS.values():
-        chosen = config.get(slot.name)
+    for key, slot in CHOICES.items():
+        chosen = config.get(key)
         if slot.many:
-            found += [(slot.name, f"{slot.name}.{key}", node) for key, node in (chosen or {}).items()]
+            found += [(slot.name, f"{key}.{name}", node) for name, node in (chosen or {}).items()]
         else:
-            found.append((slot.name, slot.name, chosen))
+            found.append((slot.name, key, chosen))
     return found
 
 

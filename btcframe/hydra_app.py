@@ -28,7 +28,7 @@ from btcframe.hydra_errors import explain
 from btcframe.hydra_overrides import check_overrides
 from btcframe.plugins import Catalog, Component, discover
 from btcframe.schema import REQUIRED, RESERVED, Field
-from btcframe.slots import SLOTS
+from btcframe.slots import CHOICES
 
 
 def main(verb: str, arguments: list[str]) -> None:
@@ -91,11 +91,11 @@ def register(catalog: Catalog) -> None:
     """Give Hydra every component as a typed node, the root schema, and the plugins' config packages."""
     store = ConfigStore.instance()
     store.store(name="root_schema", node=Root, provider="btcframe")
-    for slot, components in catalog.components.items():
-        for name, component in components.items():
-            package = f"{slot}.{name}" if SLOTS[slot].many else slot
+    for key, slot in CHOICES.items():
+        for name, component in catalog.components[slot.name].items():
+            package = f"{key}.{name}" if slot.many else key
             node = node_class(component)
-            store.store(group=slot, name=name, node=node, package=package, provider=component.distribution)
+            store.store(group=key, name=name, node=node, package=package, provider=component.distribution)
     OmegaConf.register_new_resolver("btcframe.id", lambda: os.urandom(3).hex(), use_cache=True, replace=True)
     PluginPaths.paths = catalog.config_paths
     Plugins.instance().register(PluginPaths)

@@ -15,7 +15,7 @@ from btcframe.config import Root
 from btcframe.errors import BtcframeError, ConfigError, did_you_mean
 from btcframe.hydra_overrides import ROOT, last_line, no_such_setting, ordinal, overrides_in
 from btcframe.plugins import Catalog
-from btcframe.slots import SLOTS
+from btcframe.slots import CHOICES, SLOTS
 
 _COMPOSERS = ("hydra", "omegaconf", "antlr4", "yaml")
 
@@ -46,8 +46,8 @@ def explain(error: Exception, catalog: Catalog, verb: str, arguments: list[str])
         experiment = next((a.partition("=")[2] for a in arguments if re.match(r"\+*experiment=", a)), "")
         inside = f"config file experiment/{experiment}.yaml" if experiment else where
         where = _override_of(slot, arguments, exactly=True) or inside
-        if slot in SLOTS:
-            catalog.get(slot, name, where)
+        if slot in CHOICES:
+            catalog.get(CHOICES[slot].name, name, where)
         options = next((e.options for e in chain if isinstance(e, MissingConfigException) and e.options), [])
         return ConfigError(
             f"{slot}={name}: there is no such config file",
@@ -59,7 +59,7 @@ def explain(error: Exception, catalog: Catalog, verb: str, arguments: list[str])
         return ConfigError(
             f"{key}: nothing of that name is chosen here",
             where=where or _override_of(key, arguments),
-            hint=did_you_mean(key, [*SLOTS, "experiment"]),
+            hint=did_you_mean(key, [*CHOICES, "experiment"]),
             next=f"All settings: btcframe {verb} --cfg job",
         )
     return ConfigError(last_line(error), where=where, next=f"All settings: btcframe {verb} --cfg job")
@@ -104,7 +104,7 @@ def _explain_key(
         )
     above, _, last = full_key.rpartition(".")
     siblings = [str(key) for key in cause.parent_node] if isinstance(cause.parent_node, DictConfig) else []
-    if above in SLOTS:
+    if above in CHOICES:
         return ConfigError(
             f"{full_key}: no component of that name is chosen",
             where=where,

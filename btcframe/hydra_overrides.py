@@ -18,10 +18,10 @@ from btcframe.config import Root, experiments
 from btcframe.errors import ConfigError, did_you_mean
 from btcframe.plugins import Catalog
 from btcframe.schema import RESERVED
-from btcframe.slots import SLOTS
+from btcframe.slots import CHOICES
 
 ROOT = tuple(f.name for f in fields(Root))
-GROUPS = (*SLOTS, "experiment")
+GROUPS = (*CHOICES, "experiment")
 _INFO = {"all", "config", "defaults", "defaults-tree", "plugins", "searchpath"}
 _FLAGS = (
     "--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run", "--multirun",
@@ -91,7 +91,7 @@ def check_overrides(catalog: Catalog, verb: str, arguments: list[str]) -> None:
     chosen = {
         o.key_or_group: [str(v) for v in _values(o)]
         for o, _ in parsed
-        if o.key_or_group in SLOTS and not SLOTS[o.key_or_group].many
+        if o.key_or_group in CHOICES and not CHOICES[o.key_or_group].many
     }
     paths = _config_paths(catalog, arguments)
     for override, where in parsed:
@@ -114,7 +114,7 @@ def _check_override(
         raise ConfigError(
             f"{override.input_line!r} names no setting",
             where=where,
-            hint="Write key=value; ~ takes nothing away but a component of features or risk.",
+            hint="Write key=value; ~ takes nothing away but a component of features, regimes or risk.",
         )
     if key.startswith("hydra/") and key.removeprefix("hydra/") not in _HYDRAS_GROUPS:
         hint = did_you_mean(key.removeprefix("hydra/"), _HYDRAS_GROUPS, "hydra/")
@@ -127,10 +127,12 @@ def _check_override(
         )
     if head == "hydra" or key.startswith("hydra/"):
         return
-    if override.is_delete() and (head in ROOT or head in SLOTS):
+    if override.is_delete() and (head in ROOT or head in CHOICES):
         _check_deletion(catalog, override, where)
         return
-    if key in SLOTS:
+    if key in CHOICES:
+        if verb == "regimes" and key == "regime" and override.package is None:
+            raise _several_regimes(override, where)
         _check_choice(catalog, override, where)
         return
     if key == "experiment":
@@ -144,7 +146,7 @@ def _check_override(
             where=where,
             next="All commands: btcframe --help",
         )
-    if head not in ROOT and head not in SLOTS:
+    if head not in ROOT and head not in CHOICES:
         names = [*ROOT, "experiment", "hydra"]
         raise ConfigError(
             f"{key}: there is no such setting",
@@ -156,6 +158,16 @@ def _check_override(
         raise _by_its_slot(key, head, override.value(), where)
     if head in chosen and rest:
         _check_field(catalog, verb, head, rest, where, chosen[head])
+
+
+def _several_regimes(override: Override, where: str) -> ConfigError:
+    name = next((str(v) for v in _values(override)), "NAME")
+    return ConfigError(
+        f"{override.input_line}: this report compares several regimes",
+        where=where,
+        hint=f"Write 'regimes=[{name},…]' for all of them, +regimes@regimes.NAME={name} for one more, "
+        "or ~regimes.NAME to take one away.",
+    )
 
 
 def _check_replay(override: Override, where: str) -> None:
@@ -183,12 +195,14 @@ def _check_deletion(catalog: Catalog, override: Override, where: str) -> None:
     """Only one component of several can be taken away."""
     key = override.key_or_group
     head, _, rest = key.partition(".")
-    if rest and "." not in rest and head in SLOTS and SLOTS[head].many:
+    if rest and "." not in rest and head in CHOICES and CHOICES[head].many:
         return
-    if head in SLOTS and SLOTS[head].many and not rest:
-        name = (override.package or "").partition(".")[2] or next(iter(catalog.names(head)), "NAME")
+    if head in CHOICES and CHOICES[head].many and not rest:
+        name = (override.package or "").partition(".")[2] or next(
+            iter(catalog.names(CHOICES[head].name)), "NAME"
+        )
         hint = f"Write ~{head}.{name} for one of them, or {head}=[…] with all that should be there."
-    elif head in SLOTS and not rest:
+    elif head in CHOICES and not rest:
         hint = f"Every job has one: {', '.join(f'{head}={name}' for name in catalog.names(head))}."
     else:
         hint = "Leave it out for its default."
@@ -198,9 +212,9 @@ def _check_deletion(catalog: Catalog, override: Override, where: str) -> None:
 def _check_choice(catalog: Catalog, override: Override, where: str) -> None:
     """A slot set to a name, or to names."""
     key, value = override.key_or_group, override.value()
-    if isinstance(value, dict) and RESERVED in value and not SLOTS[key].many:
+    if isinstance(value, dict) and RESERVED in value and not CHOICES[key].many:
         raise _by_its_slot(f"{key}={{{RESERVED}: …}}", key, value[RESERVED], where)
-    if isinstance(value, list) and len(value) != 1 and not SLOTS[key].many:
+    if isinstance(value, list) and len(value) != 1 and not CHOICES[key].many:
         names = ",".join(str(v) for v in _values(override)) or ",".join(catalog.names(key))
         raise ConfigError(
             f"{override.input_line}: there is one {key}, not {len(value)}",
@@ -209,21 +223,21 @@ def _check_choice(catalog: Catalog, override: Override, where: str) -> None:
         )
     for name in _values(override):
         if isinstance(name, str):
-            catalog.get(key, name, where)
+            catalog.get(CHOICES[key].name, name, where)
     if override.is_add() and override.package is None and isinstance(value, (str, list)):
         name = next((str(v) for v in _values(override)), "NAME")
         raise ConfigError(
             f"{override.input_line}: {key} is chosen already, by default",
             where=where,
             hint=f"Write +{key}@{key}.{name}={name} for one more, or {key}=[…] for all of them."
-            if SLOTS[key].many
+            if CHOICES[key].many
             else f"Write {key}={name}.",
         )
 
 
 def _by_its_slot(key: str, slot: str, name: Any, where: str) -> ConfigError:
-    slot = slot if slot in SLOTS else "model"
-    choice = f"{slot}=[…,{name}] or +{slot}@{slot}.{name}={name}" if SLOTS[slot].many else f"{slot}={name}"
+    slot = slot if slot in CHOICES else "model"
+    choice = f"{slot}=[…,{name}] or +{slot}@{slot}.{name}={name}" if CHOICES[slot].many else f"{slot}={name}"
     return ConfigError(
         f"{key}: a plugin is chosen by its slot",
         where=where,
@@ -244,7 +258,7 @@ def no_such_setting(
 ) -> ConfigError:
     """What, where, the nearest setting, and how to see them all."""
     slot = prefix.partition(".")[0]
-    choice = f" {slot}={name}" if slot in SLOTS and not SLOTS[slot].many else ""
+    choice = f" {slot}={name}" if slot in CHOICES and not CHOICES[slot].many else ""
     return ConfigError(
         f"{path}: {owner} has no such setting",
         where=where,

@@ -20,6 +20,7 @@ from btcframe.report.conclusion import conclude, not_traded
 from btcframe.report.findings import About, Findings, Market, Regimes, Session, View, of_session
 from btcframe.report.outcomes import Outcome, Predictions, read_outcomes
 from btcframe.report.page import PAGE, save
+from btcframe.report.regimes_page import load_found, regimes_page
 from btcframe.report.run_page import run_page
 from btcframe.report.summary import near, summary
 from btcframe.report.thin import extremes
@@ -92,6 +93,20 @@ def report_build(directory: Path, manifest: Mapping[str, Any], catalog: Catalog)
     return directory / PAGE
 
 
+def report_regimes(directory: Path, manifest: Mapping[str, Any]) -> Path:
+    """Write the page of a comparison of regimes.
+
+    Raises
+    ------
+    DataError
+        If its numbers are gone or damaged.
+    StoreError
+        If the page cannot be written.
+    """
+    save(directory / PAGE, regimes_page(directory.resolve().name, manifest, load_found(directory)))
+    return directory / PAGE
+
+
 def said_again(directory: Path, catalog: Catalog) -> str:
     """Make the page of any finished run again.
 
@@ -108,6 +123,8 @@ def said_again(directory: Path, catalog: Catalog) -> str:
     manifest = load_manifest(directory)
     if manifest["verb"] == "build":
         return f"Report: {near(report_build(directory, manifest, catalog))}"
+    if manifest["verb"] == "regimes":
+        return f"Report: {near(report_regimes(directory, manifest))}"
     return summary(*report(directory, manifest, catalog))
 
 

@@ -29,6 +29,7 @@ from btcframe.errors import BtcframeError, ConfigError, DataError, StoreError
 from btcframe.plugins import Catalog
 from btcframe.provenance import code_of, requirements, versions
 from btcframe.selection import chosen
+from btcframe.slots import CHOICES
 
 MANIFEST = "manifest.json"
 _WRITTEN = ("btcframe", "verb", "seed", "config", "machine", "packages", "plugins", "command", "status")
@@ -100,9 +101,10 @@ class Run:
         return self.catalog.build(slot, self.config[slot])
 
     def components(self, slot: str) -> dict[str, Any]:
-        """The components chosen for a slot that takes many, by their name in the config."""
+        """The components chosen for a slot that takes many, or for `regimes`, by their name in the config."""
         return {
-            name: self.catalog.build(slot, node, f"{slot}.{name}") for name, node in self.config[slot].items()
+            name: self.catalog.build(CHOICES[slot].name, node, f"{slot}.{name}")
+            for name, node in self.config[slot].items()
         }
 
     def progress(

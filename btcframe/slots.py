@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from btcframe import api
 
@@ -41,3 +41,6 @@ _ALL = (
 )
 
 SLOTS: dict[str, Slot] = {slot.name: slot for slot in _ALL}
+
+CHOICES: dict[str, Slot] = SLOTS | {"regimes": replace(SLOTS["regime"], many=True)}
+"""What a config chooses components for, by key: every slot, and several regimes side by side, to be compared."""

@@ -16,6 +16,7 @@ NEXT = {
     "train": "Trade its predictions: btcframe backtest trained={dir}, with the same settings",
     "backtest": "Its page: btcframe report {word}    The same session again, to the bit: btcframe replay {word}",
     "facts": "Beside another market: btcframe facts source=… 'beside=[{dir}]'",
+    "regimes": "Open report.html in a browser. Other settings: btcframe regimes regimes.hht.window=1024",
     "run": "Open report.html in a browser. The same session again, to the bit: btcframe replay {word}",
 }
 

@@ -26,10 +26,16 @@ def block_of(ns: Ints, first_ns: int, last_ns: int, shortest_ns: int) -> tuple[I
     -------
     (block, blocks) : (int64[n], int)
     """
+    edges = block_edges(first_ns, last_ns, shortest_ns)
+    return np.searchsorted(edges, ns, side="right"), len(edges) + 1
+
+
+def block_edges(first_ns: int, last_ns: int, shortest_ns: int) -> Ints:
+    """Where one of equally long blocks ends and the next begins, int64[blocks − 1]; see `block_of`."""
     span = max(last_ns - first_ns, 1)
     blocks = int(min(max(span // max(shortest_ns, 1), 1), MAX_BLOCKS))
-    edges = first_ns + span * np.arange(1, blocks) // blocks
-    return np.searchsorted(edges, ns, side="right"), blocks
+    edges: Ints = first_ns + span * np.arange(1, blocks) // blocks
+    return edges
 
 
 def ratios(
