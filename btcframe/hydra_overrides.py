@@ -43,6 +43,12 @@ _FLAGS_WITH_VALUE = {
 }  # fmt: skip
 
 
+_VERBS = {
+    "trained": ("backtest",), "session": ("replay",), "warm_start": ("backtest", "run"), "beside": ("facts",),
+    "later": ("regimes",), "regimes": ("regimes",),
+}  # fmt: skip
+"""Settings that only some verbs look at: given to another they would do nothing."""
+
 _INNARDS = ("full_key:", "object_type=", "reference_type=")
 
 
@@ -127,6 +133,13 @@ def _check_override(
         )
     if head == "hydra" or key.startswith("hydra/"):
         return
+    if verb not in _VERBS.get(head, (verb,)):
+        verbs = " and ".join(_VERBS[head])
+        raise ConfigError(
+            f"{key}: btcframe {verb} does not look at it",
+            where=where,
+            hint=f"It is a setting of {verbs}: leave it out.",
+        )
     if override.is_delete() and (head in ROOT or head in CHOICES):
         _check_deletion(catalog, override, where)
         return
