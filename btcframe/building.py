@@ -172,7 +172,9 @@ def build_table(
     hidden.finish()
     if rows is not None:
         rows.finish()
-    _check_enough(assembler.summary, events, (pipeline.columns, pipeline.regime_columns), label.max_horizon_ns)
+    _check_enough(
+        assembler.summary, events, (pipeline.columns, pipeline.regime_columns), label.max_horizon_ns
+    )
     return Made(layout, assembler.summary, collector.finish())
 
 
@@ -194,9 +196,7 @@ def _closed_rows(feed: Feed, pipeline: Pipeline, hidden: truth.TruthWriter) -> I
             yield at - before
 
 
-def _check_enough(
-    summary: Summary, events: int, groups: Iterable[Sequence[Column]], horizon: int
-) -> None:
+def _check_enough(summary: Summary, events: int, groups: Iterable[Sequence[Column]], horizon: int) -> None:
     """Refuse rows of which no feature, no descriptor or no label can be known; single columns the checkup names."""
     rows = summary.rows
     if rows == 0:

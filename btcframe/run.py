@@ -191,7 +191,9 @@ def describe(config: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
     The store and the runs that are read are not part of `config_hash`: where something lies does not change what it
     is. Which models were traded, and from which state, a backtest tells by their digests.
     """
-    identity = {k: v for k, v in config.items() if k not in ("store", "trained", "session", "warm_start", "beside")}
+    identity = {
+        k: v for k, v in config.items() if k not in ("store", "trained", "session", "warm_start", "beside")
+    }
     plugins = {p.distribution: p.version for p in catalog.plugins}
     return {
         "btcframe": importlib.metadata.version("btcframe"),

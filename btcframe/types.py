@@ -72,7 +72,7 @@ class RowFlag(IntFlag):
     RESNAPSHOT = 64  # a snapshot replaced a valid book in this row; it made no flow
     FLOW_CUT = 128  # a message had more changes than the kernel tracks: added/removed/changes are NaN
     NO_EVENTS = 256  # nothing was consumed in this row; of a bar: nobody traded in it
-    BAR = 512  # a bar of trades: no book, mid is the last trade's price, of the flow V, N and Q alone are known
+    BAR = 512  # a bar of trades: no book, mid is the last trade's price, known of the flow are V, N and Q
 
 
 ROW = np.dtype(
