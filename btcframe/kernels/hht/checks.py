@@ -27,7 +27,7 @@ def signal(x: npt.ArrayLike, name: str = "x") -> npt.NDArray[np.float64]:
         )
     if not given.size:
         raise ValueError(f"{name} is empty; a signal has one sample at least.")
-    values = np.ascontiguousarray(given, dtype=np.float64)
+    values = plain(given)
     wrong = _first_unfit(values)
     if wrong >= 0:
         raise ValueError(
@@ -35,6 +35,11 @@ def signal(x: npt.ArrayLike, name: str = "x") -> npt.NDArray[np.float64]:
             "Fill the gaps, or decompose the pieces between them."
         )
     return values
+
+
+def plain(given: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+    """Contiguous float64, copied where it may not be written to: numba would compile the kernels for that anew."""
+    return np.require(given, np.float64, ["C", "W"])
 
 
 @kernel

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from btcframe.kernels import kernel
 from btcframe.kernels.hht import checks
-from btcframe.kernels.hht.modes import Decomposition, decompose_rows
+from btcframe.kernels.hht.modes import Decomposition, decompose_rows, take_modes
 from btcframe.kernels.hht.noise import white_noise
 from btcframe.kernels.hht.parallel import share_out
 
@@ -21,7 +21,8 @@ Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
 
 _BLOCK = 5  # trials a thread takes at a time
-_NOTHING = 1e-8  # a residue no larger than that anywhere is none (numpy.allclose, which PyEMD asks)
+_LITTLE = 1e-8  # a residue no larger than that anywhere is none (numpy.allclose, which PyEMD asks)
+_MODES, _RESIDUE, _NOTHING = 0, 1, 2  # what comes next of a noise
 _LEAST_RANGE, _LEAST_POWER, _MOST_STAGES = 0.01, 0.05, 101  # PyEMD's range_thr, total_power_thr and max_imf
 
 
@@ -31,12 +32,54 @@ class NoiseBank:
 
     Parameters
     ----------
-    modes : ndarray     float64 (trials, rows, n), each over the standard deviation of its trial's first
-    counts : ndarray    int64 (trials,), rows that count: modes, and the residue behind them
+    rows : ndarray      float64 (rows, trials, n): modes, the residue behind them where it is something, then zeros;
+                        all of a trial over the standard deviation of its first
     """
 
-    modes: Floats
-    counts: Counts
+    rows: Floats
+
+    def row(self, k: int, first: int, last: int) -> Floats:
+        """The k-th rows of trials first … last − 1."""
+        if k < len(self.rows):
+            return self.rows[k, first:last]
+        return np.zeros((last - first, self.rows.shape[2]))
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """Noise that is decomposed as far as a signal asks for it, so nothing is kept but what is left of it.
+
+    Parameters
+    ----------
+    left : ndarray          float64 (trials, n), what is left of each trial
+    stage : ndarray         int64 (trials,), _MODES, _RESIDUE or _NOTHING comes next
+    deviation : ndarray     float64 (trials,), of the first mode
+    """
+
+    left: Floats
+    stage: Counts
+    deviation: Floats
+    rule: int
+    sifts: int
+
+    def row(self, k: int, first: int, last: int) -> Floats:
+        """The k-th rows of trials first … last − 1, as in a bank; to be asked for in their order."""
+        out = np.empty((last - first, self.left.shape[1]))
+        part = slice(first, last)
+        _next_rows(
+            *take_modes(self.left[part], self.rule, self.sifts),
+            self.left[part], self.stage[part], self.deviation[part], k == 0, out,
+        )  # fmt: skip
+        return out
+
+
+def _noise(n: int, trials: int, seed: int, noise: npt.ArrayLike | None, stop: str, sifts: int) -> _Noise:
+    given = _realisations(noise, n)
+    checks.at_least("n", n, 3)
+    checks.at_least("trials", trials, 1)
+    left = white_noise(trials, n, seed=seed) if given is None else given
+    stage = np.full(len(left), _MODES)
+    return _Noise(left, stage, np.ones(len(left)), checks.rule(stop, sifts), sifts)
 
 
 def noise_bank(
@@ -59,24 +102,19 @@ def noise_bank(
     stop, sifts :       as in `emd`; the same as in `ceemdan` for PyEMD's results
     threads : int       None for as many as there are processors; the bits are the same
     """
-    given = _realisations(noise, n)
-    trials = trials if given is None else len(given)
-    checks.at_least("n", n, 3)
-    checks.at_least("trials", trials, 1)
-    rule = checks.rule(stop, sifts)
-    most = 4 + n.bit_length()
-    parts: list[tuple[Floats, Counts]] = [(np.empty((0, 0, 0)), np.empty(0, np.int64))] * -(-trials // _BLOCK)
+    source = _noise(n, trials, seed, noise, stop, sifts)
+    trials, threads = len(source.left), checks.threads(threads)
+    found: list[Floats] = []
+    while (source.stage != _NOTHING).any():
+        row = np.empty((trials, n))
 
-    def block(number: int) -> None:
-        first = number * _BLOCK
-        last = min(trials, first + _BLOCK)
-        signals = white_noise(last - first, n, seed=seed, first=first) if given is None else given[first:last]
-        modes, counts = decompose_rows(signals, None, most, rule, sifts)
-        _scale_by_first(modes, counts)
-        parts[number] = modes, _used_rows(modes, counts)
+        def block(number: int, row: Floats = row) -> None:
+            first, last = _trials_of(number, trials)
+            row[first:last] = source.row(len(found), first, last)
 
-    share_out(block, len(parts), checks.threads(threads))
-    return NoiseBank(_stack([modes for modes, _ in parts]), np.concatenate([counts for _, counts in parts]))
+        share_out(block, -(-trials // _BLOCK), threads)
+        found.append(row)
+    return NoiseBank(np.array(found))
 
 
 def eemd(
@@ -130,8 +168,7 @@ def eemd(
     sums: list[tuple[Floats, Counts]] = [(np.empty((0, n)), np.empty(0, np.int64))] * -(-trials // _BLOCK)
 
     def block(number: int) -> None:
-        first = number * _BLOCK
-        last = min(trials, first + _BLOCK)
+        first, last = _trials_of(number, trials)
         signals = (
             white_noise(last - first, n, seed=seed, first=first)
             if given is None
@@ -143,11 +180,11 @@ def eemd(
         used = _used_rows(modes, counts)
         total = np.zeros((int(used.max()), n))
         _add_rows(modes, used, total)
-        sums[number] = total, np.array([(used > k).sum() for k in range(len(total))])
+        sums[number] = total, np.array([(used > k).sum() for k in range(len(total))], np.int64)
 
     share_out(block, len(sums), checks.threads(threads))
-    rows = max(len(total) for total, _ in sums)
-    mean, having = np.zeros((rows, n)), np.zeros(rows, np.int64)
+    longest = max(len(total) for total, _ in sums)
+    mean, having = np.zeros((longest, n)), np.zeros(longest, np.int64)
     for total, counts in sums:
         mean[: len(total)] += total
         having[: len(total)] += counts
@@ -203,15 +240,15 @@ def ceemdan(
     if n < 3 or scale == 0.0:
         return Decomposition(np.empty((0, n)), values.copy())
     if isinstance(noise, NoiseBank):
-        bank = noise
-        if bank.modes.shape[2] != n:
-            raise ValueError(
-                f"the noise bank is for {bank.modes.shape[2]} samples, x has {n}: noise_bank({n})."
-            )
+        trials, length = noise.rows.shape[1:]
+        if length != n:
+            raise ValueError(f"the noise bank is for {length} samples, x has {n}: noise_bank({n}).")
+        source: NoiseBank | _Noise = noise
     else:
-        bank = noise_bank(n, trials=trials, seed=seed, noise=noise, stop=stop, sifts=sifts, threads=threads)
+        source = _noise(n, trials, seed, noise, stop, sifts)
+        trials = len(source.left)
     signal = values / scale
-    stage = _Stages(bank, rule, sifts, checks.threads(threads))
+    stage = _Stages(source, trials, rule, sifts, checks.threads(threads))
     modes = [stage.mean_row(signal, 0, noise_width, 0)]
     left = signal - modes[0]
     whole = left
@@ -227,27 +264,29 @@ def ceemdan(
 class _Stages:
     """The trials of a CEEMDAN."""
 
-    bank: NoiseBank
+    noise: NoiseBank | _Noise
+    trials: int
     rule: int
     sifts: int
     threads: int
 
     def mean_row(self, signal: Floats, k: int, width: float, row: int) -> Floats:
-        """Mean over trials of a row, 0 or −1, of emd(signal + width · noise's mode k), one mode and the residue."""
-        trials, _, n = self.bank.modes.shape
-        sums = np.zeros((-(-trials // _BLOCK), n))
+        """Mean over trials of a row, 0 or −1, of emd(signal + width · noise's k-th), one mode and the residue."""
+        sums = np.zeros((-(-self.trials // _BLOCK), signal.size))
 
         def block(number: int) -> None:
-            first = number * _BLOCK
-            last = min(trials, first + _BLOCK)
-            signals = np.empty((last - first, n))
-            _perturb(signal, self.bank.modes[first:last], self.bank.counts[first:last], k, width, signals)
+            signals = signal + width * self.noise.row(k, *_trials_of(number, self.trials))
             parts, counts = decompose_rows(signals, 1, 1, self.rule, self.sifts)
             _add_row(parts, counts, row, sums[number])
 
         share_out(block, len(sums), self.threads)
-        mean: Floats = sums.sum(0) / trials
+        mean: Floats = sums.sum(0) / self.trials
         return mean
+
+
+def _trials_of(block: int, trials: int) -> tuple[int, int]:
+    """First trial of a block, and the one behind its last."""
+    return block * _BLOCK, min(trials, (block + 1) * _BLOCK)
 
 
 def _ended(left: Floats, rule: int, sifts: int) -> bool:
@@ -267,36 +306,39 @@ def _realisations(noise: npt.ArrayLike | None, n: int) -> Floats | None:
     return np.array([checks.signal(row, f"noise[{k}]") for k, row in enumerate(given)])
 
 
-def _stack(parts: list[Floats]) -> Floats:
-    """Blocks of trials one behind the other; they may differ in the rows they have room for."""
-    rows = max(part.shape[1] for part in parts)
-    out = np.empty((sum(map(len, parts)), rows, parts[0].shape[2]))
-    first = 0
-    for part in parts:
-        out[first : first + len(part), : part.shape[1]] = part
-        first += len(part)
-    return out
-
-
 @kernel
 def _used_rows(parts, counts):
     """Modes of each trial, and one more where its residue is something."""
     used = counts.copy()
     for trial in range(counts.size):
         for value in parts[trial, counts[trial]]:
-            if abs(value) > _NOTHING:
+            if abs(value) > _LITTLE:
                 used[trial] += 1
                 break
     return used
 
 
 @kernel
-def _scale_by_first(parts, counts):
-    """Each trial's modes and residue, over the standard deviation of the first."""
-    for trial in range(counts.size):
-        deviation = parts[trial, 0].std()
-        for k in range(counts[trial] + 1):
-            parts[trial, k] /= deviation
+def _next_rows(parts, counts, ended, left, stage, deviation, are_first, out):
+    """The next row of each trial, as `decompose` finds them: a mode, the residue where it is something, then zeros."""
+    for trial in range(stage.size):
+        line = out[trial]
+        if stage[trial] == _MODES and counts[trial]:
+            line[:] = parts[trial, 0]
+            left[trial] = parts[trial, 1]
+            stage[trial] = _RESIDUE if ended[trial] else _MODES
+        elif stage[trial] != _NOTHING:
+            # a mode that was given back is in the residue, rounded; else parts holds `left` itself
+            line[:] = parts[trial, 0] if stage[trial] == _MODES else left[trial]
+            stage[trial] = _NOTHING
+        else:
+            line[:] = 0.0
+            continue
+        if are_first:
+            deviation[trial] = line.std()
+        line /= deviation[trial]
+        if stage[trial] == _NOTHING and not np.abs(line).max() > _LITTLE:
+            line[:] = 0.0
 
 
 @kernel
@@ -305,17 +347,6 @@ def _add_rows(parts, used, total):
     for trial in range(used.size):
         for k in range(used[trial]):
             total[k] += parts[trial, k]
-
-
-@kernel
-def _perturb(signal, modes, counts, k, width, out):
-    """signal + width · mode k of each trial's noise; where it has none, the signal."""
-    for trial in range(counts.size):
-        if k < counts[trial]:
-            for i in range(signal.size):
-                out[trial, i] = signal[i] + width * modes[trial, k, i]
-        else:
-            out[trial] = signal
 
 
 @kernel

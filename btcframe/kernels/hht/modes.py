@@ -29,12 +29,12 @@ class Decomposition(NamedTuple):
 
 
 @kernel
-def _decompose_rows(signals, most, rule, sifts, out, counts):
-    """Each row of signals (m, n) into out[row] ((most + 1) · n, modes and then the residue), counts[row] modes."""
+def _decompose_rows(signals, most, more, rule, sifts, out, counts, ended):
+    """Each row of signals (m, n) by `decompose` into out[row], (most + 1) · n."""
     n = signals.shape[1]
     w, at = workspace(n), rows(n)
     for row in range(signals.shape[0]):
-        counts[row] = decompose(w, at, signals[row], 0, n, most, rule, sifts, out[row], 0)
+        counts[row], ended[row] = decompose(w, at, signals[row], 0, n, most, more, rule, sifts, out[row], 0)
 
 
 def emd(
@@ -90,8 +90,21 @@ def decompose_rows(
     while True:
         most = max_imfs or room
         out, counts = np.empty((m, most + 1, n)), np.empty(m, np.int64)
-        _decompose_rows(signals, most, rule, sifts, out.reshape(m, -1), counts)
+        _decompose_rows(signals, most, False, rule, sifts, out.reshape(m, -1), counts, np.empty(m, np.bool_))
         # the last of them may have been given back to the residue because room ended
         if max_imfs or counts.max() < most - 1:
             return out, counts
         room *= 2
+
+
+def take_modes(
+    signals: Floats, rule: int, sifts: int
+) -> tuple[Floats, npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """The next mode of each row of signals (m, n) and what is left (m, 2, n), as a whole decomposition goes on from it.
+
+    How many modes, 0 or 1 (then what is left comes first), and whether no other may follow.
+    """
+    m, n = signals.shape
+    out, counts, ended = np.empty((m, 2, n)), np.empty(m, np.int64), np.empty(m, np.bool_)
+    _decompose_rows(signals, 1, True, rule, sifts, out.reshape(m, -1), counts, ended)
+    return out, counts, ended

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from btcframe.kernels import kernel
 from btcframe.kernels.hht import checks
 from btcframe.kernels.hht.analytic import hilbert_weights
+from btcframe.kernels.hht.edge import extend, scratch_size
 from btcframe.kernels.hht.extrema import find_extrema
 from btcframe.kernels.hht.parallel import share_out
 from btcframe.kernels.hht.sift import NO_MODE, copy, give_back, next_mode, take_off
@@ -56,6 +57,8 @@ class _Spec(NamedTuple):
     most: int
     rule: int
     sifts: int
+    order: int
+    ahead: int
 
 
 def rolling_hht(
@@ -68,6 +71,9 @@ def rolling_hht(
     max_imfs: int = 8,
     stop: str = "fixed",
     sifts: int = 10,
+    edge: str = "mirror",
+    order: int = 32,
+    ahead: int = 64,
     threads: int | None = None,
 ) -> RollingBands:
     """Hilbert-Huang transform of each trailing window, by bands of periods, read at its end. Causal.
@@ -86,6 +92,9 @@ def rolling_hht(
     lag : int           bars before the window's last that are read: the ends are where modes are worst known
     max_imfs : int      modes at the most; what they leave is in the residue
     stop, sifts :       as in `emd`
+    edge : str          how a window goes on behind its last bar: "mirror", at the extrema near it, or "ar", by the
+                        forecast of an autoregression (`edge.py`), which is decomposed with it and then cut off
+    order, ahead : int  for "ar": of the autoregression, half a window at most, and how many bars it forecasts
     threads : int       None for as many as there are processors; the bits are the same
 
     Returns
@@ -98,8 +107,9 @@ def rolling_hht(
         If x is not one-dimensional and real, or a setting is none.
     """
     state = rolling_state(
-        window=window, stride=stride, bands=bands, lag=lag, max_imfs=max_imfs, stop=stop, sifts=sifts
-    )
+        window=window, stride=stride, bands=bands, lag=lag, max_imfs=max_imfs, stop=stop, sifts=sifts,
+        edge=edge, order=order, ahead=ahead,
+    )  # fmt: skip
     return _roll(_series(x), state, checks.threads(threads))
 
 
@@ -112,6 +122,9 @@ def rolling_state(
     max_imfs: int = 8,
     stop: str = "fixed",
     sifts: int = 10,
+    edge: str = "mirror",
+    order: int = 32,
+    ahead: int = 64,
 ) -> np.ndarray:
     """State for `rolling_push`: a NumPy record with the settings of `rolling_hht` and the bars a window still needs.
 
@@ -122,6 +135,7 @@ def rolling_state(
     checks.at_least("lag", lag, 0)
     checks.at_least("window − lag", window - lag, 2)
     checks.at_least("max_imfs", max_imfs, 1)
+    order, ahead = _beyond(edge, order, ahead, window)
     edges = np.asarray(bands, np.float64)
     if edges.ndim != 1 or not (np.diff(edges) > 0).all() or not (edges > 0).all():
         raise ValueError(f"bands is {bands}; edges between periods are positive and rise.")
@@ -130,21 +144,31 @@ def rolling_state(
         [
             ("spec", np.int64, len(_Spec._fields)),
             ("edges", np.float64, len(edges)),
-            (
-                "transform",
-                np.float64,
-                (2, window),
-            ),  # Hilbert weights of the sample read, and of the one before
+            ("weights", np.float64, (3, window + ahead)),  # see `_products`
             ("held", np.int64),  # bars in `past`
             ("skip", np.int64),  # bars until the next window ends, beyond those it needs
             ("past", np.float64, window),
         ],
     )
-    state["spec"] = _Spec(window, stride, lag, max_imfs, checks.rule(stop, sifts), sifts)
+    state["spec"] = _Spec(window, stride, lag, max_imfs, checks.rule(stop, sifts), sifts, order, ahead)
     state["edges"] = edges
-    read = window - 1 - lag
-    state["transform"] = hilbert_weights(window, read), hilbert_weights(window, read - 1)
+    read, decomposed = window - 1 - lag, window + ahead
+    inside = (np.arange(decomposed) < window) / window
+    state["weights"] = inside, hilbert_weights(decomposed, read), hilbert_weights(decomposed, read - 1)
     return state
+
+
+def _beyond(edge: str, order: int, ahead: int, window: int) -> tuple[int, int]:
+    """Order of the autoregression and bars it forecasts; none where the edge is mirrored."""
+    if edge not in ("mirror", "ar"):
+        raise ValueError(f"there is no edge {edge!r}; there are mirror, ar.")
+    if edge == "mirror":
+        return 0, 0
+    checks.at_least("order", order, 1)
+    checks.at_least("ahead", ahead, 1)
+    if 2 * order > window:
+        raise ValueError(f"order is {order}; it is half the window at most: {window // 2}.")
+    return order, ahead
 
 
 def rolling_push(bars: npt.ArrayLike, state: np.ndarray) -> RollingBands:
@@ -165,7 +189,7 @@ def _series(x: npt.ArrayLike) -> Floats:
         raise ValueError(
             f"x is {given.dtype} of the shape {given.shape}; pass real numbers in one dimension."
         )
-    return np.ascontiguousarray(given, np.float64)
+    return checks.plain(given)
 
 
 def _roll(bars: Floats, state: np.ndarray, threads: int) -> RollingBands:
@@ -173,14 +197,14 @@ def _roll(bars: Floats, state: np.ndarray, threads: int) -> RollingBands:
     held, skip = int(state["held"]), int(state["skip"])
     series = np.concatenate((state["past"][:held], bars)) if held else bars
     windows = max(0, (len(series) - spec.window - skip) // spec.stride + 1)
-    edges, transform = np.ascontiguousarray(state["edges"]), np.ascontiguousarray(state["transform"]).ravel()
+    edges, weights = np.ascontiguousarray(state["edges"]), np.ascontiguousarray(state["weights"]).ravel()
     n_bands = len(edges) + 1
     out = np.empty((windows, _PER_BAND * n_bands + 3))
 
     def block(number: int) -> None:
         first = number * _BLOCK
         last = min(windows, first + _BLOCK)
-        _roll_block(series[skip + first * spec.stride :], spec, edges, transform, out[first:last])
+        _roll_block(series[skip + first * spec.stride :], spec, edges, weights, out[first:last])
 
     share_out(block, -(-windows // _BLOCK), threads)
     _remember(series, skip + windows * spec.stride, state)
@@ -196,12 +220,14 @@ def _remember(series: Floats, begin: int, state: np.ndarray) -> None:
 
 
 @kernel
-def _roll_block(series, spec, edges, transform, out):
+def _roll_block(series, spec, edges, weights, out):
     """One window after the other; out is (windows, 4 bands + 3)."""
-    at = rows(spec.window)
-    w = workspace(spec.window)
+    n = spec.window + spec.ahead
+    at = rows(n)
+    w = workspace(n)
+    scratch = np.empty(scratch_size(spec.window, spec.order, spec.ahead))
     n_bands = edges.size + 1
-    length = (spec.window + 2 * PAD) // 8 * 8
+    length = (n + 2 * PAD) // 8 * 8
     sums = np.empty(n_bands * length)
     used = np.empty(n_bands, np.int64)
     for row in range(out.shape[0]):
@@ -209,9 +235,11 @@ def _roll_block(series, spec, edges, transform, out):
         if not _all_finite(w, at.residue, spec.window):
             out[row] = np.nan
             continue
+        if spec.ahead:
+            extend(w, at.residue, spec.window, spec.order, spec.ahead, scratch)
         used[:] = 0
-        modes = _gather(w, at, spec, edges, sums, length, used)
-        _read(w, at, spec, transform, sums, length, used, out[row])
+        modes = _gather(w, at, n, spec, edges, sums, length, used)
+        _read(w, at, n, spec, weights, sums, length, used, out[row])
         out[row, out.shape[1] - 1] = modes
 
 
@@ -226,9 +254,8 @@ def _all_finite(w, start, n):
 
 
 @kernel
-def _gather(w, at, spec, edges, sums, length, used):
+def _gather(w, at, n, spec, edges, sums, length, used):
     """Modes of w[residue…] added up by band in `sums`, `length` apart; `used` counts them. Their number."""
-    n = spec.window
     for k in range(spec.most):
         mode, count = next_mode(w, at, n, spec.rule, spec.sifts)
         if count == NO_MODE:
@@ -264,10 +291,9 @@ def _mean_period(w, at, mode, n, count):
 
 
 @kernel
-def _read(w, at, spec, transform, sums, length, used, out):
+def _read(w, at, n, spec, weights, sums, length, used, out):
     """Energy, amplitude, frequency and phase of each band, then the residue and its slope."""
-    n = spec.window
-    read = n - 1 - spec.lag
+    read = spec.window - 1 - spec.lag
     n_bands = used.size
     for band in range(n_bands):
         if used[band] == 0:
@@ -275,9 +301,9 @@ def _read(w, at, spec, transform, sums, length, used, out):
             out[2 * n_bands + band] = out[3 * n_bands + band] = np.nan
             continue
         start = band * length
-        energy, now, before = _products(sums, start, transform, n)
+        energy, now, before = _products(sums, start, weights, n)
         re, re_before = get(sums, start + read), get(sums, start + read - 1)
-        out[band] = energy / n
+        out[band] = energy
         out[n_bands + band] = np.sqrt(re * re + now * now)
         turn = np.arctan2(now * re_before - re * before, re * re_before + now * before)
         out[2 * n_bands + band] = turn / (2.0 * np.pi)
@@ -288,19 +314,19 @@ def _read(w, at, spec, transform, sums, length, used, out):
 
 
 @kernel
-def _products(sums, start, transform, n):
-    """Σ s², and s times each of the two rows of Hilbert weights."""
+def _products(sums, start, weights, n):
+    """Mean of s² inside the window, and s times Hilbert weights of the sample that is read and of the one before."""
     energy, now, before = splat(0.0), splat(0.0), splat(0.0)
     whole = n // 8 * 8
     for i in range(0, whole, 8):
         s = load(sums, start + i)
-        energy = fma(s, s, energy)
-        now = fma(s, load(transform, i), now)
-        before = fma(s, load(transform, n + i), before)
+        energy = fma(s * s, load(weights, i), energy)
+        now = fma(s, load(weights, n + i), now)
+        before = fma(s, load(weights, 2 * n + i), before)
     energy_, now_, before_ = total(energy), total(now), total(before)
     for i in range(whole, n):
         s_ = get(sums, start + i)
-        energy_ += s_ * s_
-        now_ += s_ * get(transform, i)
-        before_ += s_ * get(transform, n + i)
+        energy_ += s_ * s_ * get(weights, i)
+        now_ += s_ * get(weights, n + i)
+        before_ += s_ * get(weights, 2 * n + i)
     return energy_, now_, before_

@@ -110,24 +110,29 @@ def copy(source, start, out, to, n):
 
 
 @kernel
-def decompose(w, at, signal, start, n, most, rule, sifts, out, to):
+def decompose(w, at, signal, start, n, most, more, rule, sifts, out, to):
     """Modes of signal[start : start + n], one after the other in `out` from `to` on, and behind them the residue.
 
-    `most` modes at the most; their number. The last one goes back to the residue where it had two extrema or less and
-    none may follow it, as in PyEMD.
+    `most` modes at the most. The last one goes back to the residue where it had two extrema or less and none may follow
+    it, as in PyEMD; after `most` modes some may if `more`.
+
+    Returns
+    -------
+    modes : int
+    ended : bool    whether the residue is next to nothing, or has no mode
     """
     copy(signal, start, w, at.residue, n)
     for k in range(most):
         mode, count = next_mode(w, at, n, rule, sifts)
         if count == NO_MODE:
             copy(w, at.residue, out, to + k * n, n)
-            return k
+            return k, True
         copy(w, mode, out, to + k * n, n)
         spent = take_off(w, at.residue, mode, n)
         if spent or k == most - 1:
-            if count <= 2:
+            if count <= 2 and (spent or not more):
                 give_back(w, at.residue, mode, n)
                 k -= 1
             copy(w, at.residue, out, to + (k + 1) * n, n)
-            return k + 1
-    return 0
+            return k + 1, spent
+    return 0, True

@@ -19,6 +19,9 @@ from btcframe_regimes.trends import TrendLabeler, thresholds
 LONGEST = 100_000
 """Bars a window may have."""
 
+DWELL = 1_000_000
+"""Rows a label may have to last."""
+
 PIECE = 4096
 """Rows whose windows are decomposed in one go: their bars stand in memory side by side."""
 
@@ -101,7 +104,7 @@ class Hht:
             if not 1 <= getattr(self, name) <= LONGEST:
                 raise ValueError(f"{name}: {getattr(self, name)} is not a number from 1 to {LONGEST:,}")
         if not 0 <= self.lag <= self.window - 2:
-            raise ValueError(f"lag: {self.lag} is not within the window of {self.window} bars")
+            raise ValueError(f"lag: {self.lag} is not a number of bars from 0 to window − 2, {self.window - 2}")
         edges = list(self.bands)
         if not edges or edges[0] < 3 or edges != sorted(set(edges)):
             raise ValueError(f"bands: {edges} are not edges between periods that rise from 3 bars on")
@@ -121,8 +124,8 @@ class Hht:
             raise ValueError(
                 f"hysteresis: {self.hysteresis} is not from 0 to below the quantiles {self.turbulent} and {self.trend}"
             )
-        if self.dwell < 0:
-            raise ValueError(f"dwell: {self.dwell} is not a number of rows")
+        if not 0 <= self.dwell <= DWELL:
+            raise ValueError(f"dwell: {self.dwell} is not a number of rows from 0 to {DWELL:,}")
 
     @cached_property
     def _windows(self) -> StateArray:

@@ -79,6 +79,30 @@ def test_nothing_to_decompose(x):
     assert np.allclose(eemd(x, trials=3).imfs.sum(0) + eemd(x, trials=3).residue, x)
 
 
+def test_zeros_have_no_mean_rows():
+    done = eemd(np.zeros(40), trials=7)
+    assert done.imfs.shape == (0, 40) and (done.residue == 0).all()
+
+
+def test_a_bank_holds_each_trial_decomposed():
+    """Its rows are the modes and the residue of `emd`, over the first mode's deviation, and zeros behind."""
+    noise = white_noise(8, 300, seed=4)
+    noise[3] = np.arange(300.0)
+    bank = noise_bank(300, noise=noise)
+    for trial in range(8):
+        rows = np.vstack(emd(noise[trial]))
+        assert np.allclose(bank.rows[: len(rows), trial], rows / rows[0].std(), rtol=1e-13, atol=1e-13)
+        assert not bank.rows[len(rows) :, trial].any()
+
+
+@pytest.mark.parametrize("n", range(3, 17))
+def test_the_shortest(n):
+    x = np.round(np.random.default_rng(n).normal(size=n), 1)
+    for decompose in (eemd, ceemdan):
+        done = decompose(x, trials=3)
+        assert np.allclose(done.imfs.sum(0) + done.residue, x, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("decompose", "given_", "message"),
     [
