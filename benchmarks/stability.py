@@ -35,7 +35,7 @@ SETTINGS = (
     *(replace(DEFAULT, over=n) for n in (240, 960)),
     *(replace(DEFAULT, window=n) for n in (384, 1024)),
     *(replace(DEFAULT, every=n) for n in (4, 32)),
-    replace(DEFAULT, stop="pyemd"),
+    replace(DEFAULT, stop="pyemd"), replace(DEFAULT, edge="ar"),
 )  # fmt: skip
 
 

@@ -71,6 +71,7 @@ class Hht:
     over : int                bars over which slope and drift are taken, a multiple of every
     stop : str                when a mode is done: fixed (after `sifts` sifts), pyemd or rilling
     sifts : int               sifts per mode
+    edge : str                how the window goes on beyond its last bar: mirror, or ar for a linear forecast
     turbulent : float         quantile of the swing above which a row is turbulent
     trend : float             quantile of |trend| above which a row is a trend
     hysteresis : float        how much lower the quantile is at which a regime is left
@@ -92,6 +93,7 @@ class Hht:
     over: int = 480
     stop: str = "fixed"
     sifts: int = 10
+    edge: str = "mirror"
     turbulent: float = 0.8
     trend: float = 0.6
     hysteresis: float = 0.3
@@ -104,7 +106,9 @@ class Hht:
             if not 1 <= getattr(self, name) <= LONGEST:
                 raise ValueError(f"{name}: {getattr(self, name)} is not a number from 1 to {LONGEST:,}")
         if not 0 <= self.lag <= self.window - 2:
-            raise ValueError(f"lag: {self.lag} is not a number of bars from 0 to window − 2, {self.window - 2}")
+            raise ValueError(
+                f"lag: {self.lag} is not a number of bars from 0 to window − 2, {self.window - 2}"
+            )
         edges = list(self.bands)
         if not edges or edges[0] < 3 or edges != sorted(set(edges)):
             raise ValueError(f"bands: {edges} are not edges between periods that rise from 3 bars on")
@@ -116,6 +120,8 @@ class Hht:
             raise ValueError(f"over: {self.over} is not a multiple of every, {self.every}, up to {LONGEST:,}")
         if self.stop not in ("fixed", "pyemd", "rilling"):
             raise ValueError(f"stop: {self.stop!r} is not fixed, pyemd or rilling")
+        if self.edge not in ("mirror", "ar"):
+            raise ValueError(f"edge: {self.edge!r} is not mirror or ar")
         if not 0 < self.turbulent < 1 or not 0 < self.trend < 1:
             raise ValueError(
                 f"turbulent, trend: {self.turbulent} and {self.trend} are not quantiles in (0, 1)"
@@ -131,7 +137,8 @@ class Hht:
     def _windows(self) -> StateArray:
         """Windows that lie end to end: what `rolling_push` is given holds whole ones, so nothing stays in it."""
         return rolling_state(
-            window=self.window, stride=self.window, bands=self.bands, lag=self.lag, stop=self.stop, sifts=self.sifts
+            window=self.window, stride=self.window, bands=self.bands, lag=self.lag, stop=self.stop, sifts=self.sifts,
+            edge=self.edge, order=min(32, self.window // 2),
         )  # fmt: skip
 
     @cached_property

@@ -226,7 +226,7 @@ def test_hindsight_reads_the_same_bar_in_a_later_window() -> None:
 
 
 def test_hindsight_beyond_the_window() -> None:
-    with pytest.raises(ValueError, match="lag: 100 is not within the window of 64 bars"):
+    with pytest.raises(ValueError, match="lag: 100 is not a number of bars from 0 to window − 2, 62"):
         SMALL.hindsight(100)
     with pytest.raises(ValueError, match="rows_later: 33 rows are no whole number of bars of 2"):
         dataclasses.replace(SMALL, bar=2).hindsight(33)
@@ -236,6 +236,18 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     labeler = SMALL.fit(describe(SMALL, walk(1000, 2)), seed=0)
     labeler.save(tmp_path)
     assert Hht().load(tmp_path) == labeler
+
+
+def test_a_forecast_beyond_the_edge_changes_what_is_read_there_and_in_no_chunk_the_bits() -> None:
+    mid, regime = walk(300, 5), dataclasses.replace(SMALL, edge="ar")
+    whole, mirrored = describe(regime, mid), describe(SMALL, mid)
+    known = ~np.isnan(mirrored)
+    assert (known == ~np.isnan(whole)).all()
+    assert (whole[known] != mirrored[known]).mean() > 0.5
+    assert describe(regime, mid, [1, 7, 64]).tobytes() == whole.tobytes()
+    later = walk(300, 5)
+    later[200:] *= 1.01
+    assert describe(regime, later)[:200].tobytes() == whole[:200].tobytes()
 
 
 def test_too_few_rows() -> None:
@@ -249,7 +261,8 @@ def test_too_few_rows() -> None:
     [
         ("window", 15), ("window", 10**6), ("bar", 0), ("every", 0), ("sifts", 0), ("lag", 511), ("lag", -1),
         ("bands", ()), ("bands", (15, 5)), ("bands", (2, 9)), ("bands", (5, 15, 512)), ("slow", 20), ("over", 0),
-        ("over", 12), ("stop", "never"), ("turbulent", 1.0), ("trend", 0.0), ("hysteresis", 0.6), ("dwell", -1),
+        ("over", 12), ("stop", "never"), ("edge", "flat"), ("turbulent", 1.0), ("trend", 0.0), ("hysteresis", 0.6),
+        ("dwell", -1), ("dwell", 2**63),
     ],
 )  # fmt: skip
 def test_bad_settings_are_refused(name: str, value: object) -> None:
