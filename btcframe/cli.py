@@ -7,6 +7,7 @@ by the command that needs it.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 import traceback
@@ -58,6 +59,8 @@ Exit codes: 0 done · 1 a bug of ours · 2 configuration · 3 plugin · 4 data �
 
 def main() -> int:
     """Entry point of the `btcframe` command; returns the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # an ASCII terminal gets \u2212 for −, as JSON writes it
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         return _spoken(sys.argv[1:])
     finally:
@@ -67,7 +70,8 @@ def main() -> int:
 def _flush() -> None:
     """Write out what is buffered while it can still be said where it went: at exit it would be an error."""
     try:
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as under `>&-`
+            sys.stdout.flush()
     except BrokenPipeError:
         _let_go()
 

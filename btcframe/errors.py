@@ -78,10 +78,15 @@ class ReplayError(BtcframeError):
 EXIT_INTERRUPTED = 130
 
 
+SHOWN = 40
+"""Valid names that a message lists at most."""
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """The valid name closest to `name`, or "" if none is close."""
-    close = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
-    return close[0] if close else ""
+    """The valid name closest to `name`, whatever its case, or "" if none is close."""
+    folded = {option.lower(): option for option in valid}
+    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
+    return folded[close[0]] if close else ""
 
 
 def did_you_mean(name: str, valid: Iterable[str], prefix: str = "") -> str:
@@ -90,4 +95,8 @@ def did_you_mean(name: str, valid: Iterable[str], prefix: str = "") -> str:
     close = nearest(name, options)
     if close:
         return f"Did you mean {prefix}{close}?"
-    return f"Valid: {', '.join(prefix + o for o in options)}." if options else ""
+    if not options:
+        return ""
+    rest = len(options) - SHOWN
+    more = f" and {rest} more" if rest > 0 else ""
+    return f"Valid: {', '.join(prefix + o for o in options[:SHOWN])}{more}."

@@ -25,7 +25,7 @@ from btcframe import completion
 from btcframe.config import Root
 from btcframe.errors import ConfigError
 from btcframe.hydra_errors import explain
-from btcframe.hydra_overrides import check_overrides
+from btcframe.hydra_overrides import check_overrides, overrides_in
 from btcframe.plugins import Catalog, Component, discover
 from btcframe.schema import REQUIRED, RESERVED, Field
 from btcframe.slots import CHOICES
@@ -44,7 +44,8 @@ def main(verb: str, arguments: list[str]) -> None:
     register(catalog)
     check_overrides(catalog, verb, arguments)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hand exceptions to us instead of printing Hydra's digest of them
-    sys.argv = [f"btcframe {verb}", *arguments]
+    overrides = overrides_in(arguments)  # first, in one piece: argparse takes no second one after a flag
+    sys.argv = [f"btcframe {verb}", *overrides, *(a for a in arguments if a not in overrides)]
     logging.raiseExceptions = "hydra.verbose=true" in arguments  # a log that nobody reads is no error
     failed: list[Exception] = []
 

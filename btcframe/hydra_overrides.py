@@ -81,10 +81,14 @@ def check_overrides(catalog: Catalog, verb: str, arguments: list[str]) -> None:
         try:
             parsed.append((OverridesParser.create().parse_override(text), where))
         except HydraException as error:
+            within = (
+                """ What begins with ! has quotes of its own: 'select=["!book"]'.""" if "!" in text else ""
+            )
             raise ConfigError(
                 f"{text!r} is not an override",
                 where=where,
-                hint=f"Write key=value, e.g. btcframe {verb} model.alpha=3; quote lists for the shell. {last_line(error)}",
+                hint=f"Write key=value, e.g. btcframe {verb} model.alpha=3; quote lists for the shell.{within} "
+                f"{last_line(error)}",
             ) from error
     if not {"-m", "--multirun"} & set(arguments):
         for override, where in parsed:

@@ -148,6 +148,10 @@ def _plain(value: Any) -> Any:
 def features(catalog: Catalog, words: list[str], as_json: bool) -> int:
     """List the columns of every feature component at its defaults, or those that a selection asks for."""
     as_page, priced = "--markdown" in words, not {"--no-cost", "--markdown"} & set(words)
+    if as_json and as_page:
+        raise ConfigError(
+            "btcframe features writes --json or --markdown, not both", hint="Leave one of them out."
+        )
     select = [word for word in words if word not in ("--markdown", "--no-cost")]
     for word in select:
         if word.startswith("-"):

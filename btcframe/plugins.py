@@ -136,6 +136,9 @@ class Catalog:
                 where=where,
                 hint=f"A node names its plugin: {path}: {{{RESERVED}: <name>, …}}. "
                 f"{slot} plugins: {', '.join(self.names(slot))}.",
+                next=f"If an experiment sets what you have not chosen, leave it out: '~{path}'"
+                if path != slot
+                else "",
             )
         component = self.get(slot, node[RESERVED], where or path)
         unknown_keys(node, component.fields, path, component.name, where)

@@ -5,11 +5,11 @@ A component none of whose columns is used does not run, and no column that is no
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from btcframe.api import Column, Feature
-from btcframe.errors import ConfigError, did_you_mean
+from btcframe.errors import ConfigError, nearest
 
 ALL = ("*",)
 
@@ -39,7 +39,7 @@ def chosen(features: Mapping[str, Feature], select: Sequence[str] = ALL) -> froz
             raise ConfigError(
                 f"{pattern!r} is no column, pattern, family or component",
                 where="select",
-                hint=did_you_mean(pattern.removeprefix("!"), _known(columns)),
+                hint=_hint(pattern.removeprefix("!"), columns),
                 next="See what there is: btcframe features",
             )
         found = found - fits if pattern.startswith("!") else found | fits
@@ -52,5 +52,8 @@ def _fits(pattern: str, component: str, column: Column) -> bool:
     return fnmatchcase(column.name, pattern) or pattern in (column.family, component)
 
 
-def _known(columns: Iterable[tuple[str, Column]]) -> set[str]:
-    return {text for name, column in columns for text in (name, column.name, column.family) if text}
+def _hint(pattern: str, columns: Sequence[tuple[str, Column]]) -> str:
+    """The nearest name; where none is near, the families: all the columns would fill the screen."""
+    wide = {text for name, column in columns for text in (name, column.family) if text}
+    close = nearest(pattern, wide | {column.name for _, column in columns})
+    return f"Did you mean {close}?" if close else f"Families and components: {', '.join(sorted(wide))}."

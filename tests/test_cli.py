@@ -65,6 +65,39 @@ def test_typos(btcframe: Run, arguments: list[str], code: int, expected: list[st
     assert len(done.stderr.strip().splitlines()) <= 4
 
 
+def test_flags_stand_anywhere(btcframe: Run) -> None:
+    done = btcframe("train", "seed=3", "--cfg", "job", "model.alpha=2.5", "--resolve", "validation.folds=4")
+    assert done.returncode == 0, done.stderr
+    for line in ("seed: 3", "  alpha: 2.5", "  folds: 4"):
+        assert line in done.stdout.splitlines()
+
+
+def test_what_begins_with_an_exclamation_mark_wants_quotes(btcframe: Run) -> None:
+    done = btcframe("train", "select=[!book]")
+    assert done.returncode == 2 and """'select=["!book"]'""" in done.stderr
+
+
+def test_a_setting_of_an_experiment_for_what_is_not_chosen(btcframe: Run) -> None:
+    done = btcframe("build", "experiment=klines", "source.paths=[a.csv]", "features=[returns]")
+    assert done.returncode == 2 and "leave it out: '~features.trades'" in done.stderr
+
+
+def test_a_terminal_without_unicode(btcframe: Run) -> None:
+    done = btcframe("features", "spread_bps", "--no-cost", env={"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0 and "bps(a_1 \\u2212 b_1)" in done.stdout
+
+
+def test_without_standard_output(tmp_path: Path) -> None:
+    command = f"exec '{sys.executable}' -m btcframe --version >&-"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_features_as_one_thing_at_a_time(btcframe: Run) -> None:
+    done = btcframe("features", "--json", "--markdown")
+    assert done.returncode == 2 and "not both" in done.stderr
+
+
 def test_a_typo_inside_an_experiment_file_names_the_file(
     btcframe: Run, distribution: Callable[..., Path]
 ) -> None:

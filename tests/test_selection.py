@@ -34,6 +34,8 @@ def test_by_name_pattern_family_and_component(select: list[str], expected: set[s
         (["spred_bps"], "Did you mean spread_bps?"),
         (["!retrns"], "Did you mean returns?"),
         (["nothing_like_it_*"], "is no column, pattern, family or component"),
+        (["nothing_like_it_*"], "Families and components: book, fast, returns."),
+        (["BOOK"], "Did you mean book?"),
         (["!*"], "no column is left"),
     ],
 )

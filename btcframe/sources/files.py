@@ -33,7 +33,7 @@ def check(path: Path) -> None:
             hint=did_you_mean(path.name, [p.name for p in folder.iterdir()], f"{folder}/"),
         )
     if path.stat().st_size == 0:
-        raise DataError(f"{path} is empty", hint="A recording holds one message per line.")
+        raise DataError(f"{path} is empty", hint="It holds no message and no bar.")
 
 
 def fingerprint(paths: tuple[str, ...]) -> str:
@@ -108,4 +108,4 @@ class LineFiles:
             if rest:
                 yield [rest]
             elif not count:
-                raise DataError(f"{path} is empty", hint="A recording holds one message per line.")
+                raise DataError(f"{path} is empty", hint="It holds no message and no bar.")

@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Generator, Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -266,7 +267,7 @@ def _found(path: Path, names: Sequence[str]) -> dict[str, str]:
         raise DataError(
             f"not a file of bars: there is no column {', '.join(missing)}",
             where=str(path),
-            hint=f"It has: {', '.join(names)}. A bar needs {', '.join(NEEDED)}; other usual names will do.",
+            hint=f"It has: {shorten(', '.join(names), 160, placeholder=' …')}. A bar needs {', '.join(NEEDED)}; other usual names will do.",
         )
     return found
 

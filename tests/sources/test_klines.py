@@ -430,3 +430,11 @@ def test_the_same_day_from_csv_and_parquet(market_data: Path) -> None:
             rtol=1e-6,
         )
     np.testing.assert_allclose(parquet["buy_notional"], csv["buy_notional"], rtol=2e-3)
+
+
+def test_a_file_of_something_else_is_not_read_out(tmp_path: Path) -> None:
+    path = tmp_path / "BTCUSDT-1m.csv"
+    path.write_text("stamp, " + "a word of it, " * 500 + "\n1\n")
+    with pytest.raises(BtcframeError, match="not a file of bars") as error:
+        Klines(paths=(str(path),)).row_period_ns()
+    assert "It has: stamp, a word" in str(error.value) and len(str(error.value)) < 500 + len(str(path))

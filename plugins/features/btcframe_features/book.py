@@ -34,6 +34,10 @@ SUMS = np.dtype(
 BOTH = ("bid_px", "bid_sz", "ask_px", "ask_sz")
 
 
+_WHOLE = ("microprice_levels", "depths", "vwap_levels", "wall_levels")
+"""Settings that name numbers of levels from the best one on."""
+
+
 @dataclass(frozen=True)
 class Book:
     """The book at the row's edge, from its levels alone; nothing is remembered.
@@ -76,7 +80,7 @@ class Book:
     wall_levels: tuple[int, ...] = (20,)
 
     def __post_init__(self) -> None:
-        for name in ("microprice_levels", "depths", "vwap_levels", "wall_levels"):
+        for name in _WHOLE:
             for k in getattr(self, name):
                 if not 1 <= k <= LEVELS:
                     raise ValueError(f"{name}: {k} is not a number of levels: a row holds 1 to {LEVELS}")
@@ -84,9 +88,12 @@ class Book:
             levels_of(band)
         if list(self.depths) != sorted(set(self.depths)):
             raise ValueError(f"depths: {list(self.depths)} must rise")
-        names = [c.name for c in self.columns()]
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"bands: no columns, or one twice: {names}")
+        if not self.columns():
+            raise ValueError("no columns: every list is empty, and spread is false")
+        ends = [levels_of(band) for band in self.bands]
+        for name, given in (("bands", ends), *((n, getattr(self, n)) for n in _WHOLE)):
+            if len(set(given)) < len(given):
+                raise ValueError(f"{name}: {list(getattr(self, name))} has one twice")
 
     @cached_property
     def _columns(self) -> tuple[Column, ...]:

@@ -170,6 +170,9 @@ def test_other_parameters_other_names():
         ({"bands": ("1-",)}, "bands"),
         ({"bands": ("1-21",)}, "bands"),
         ({"bands": ("1", "1")}, "bands"),
+        ({"bands": ("1", "1-1")}, "bands"),
+        ({"microprice_levels": (5, 5)}, "microprice_levels"),
+        ({"vwap_levels": (3, 4, 3)}, "vwap_levels"),
     ],
 )
 def test_impossible_parameters(values, field):
