@@ -75,9 +75,10 @@ class _Noise:
 
 def _noise(n: int, trials: int, seed: int, noise: npt.ArrayLike | None, stop: str, sifts: int) -> _Noise:
     given = _realisations(noise, n)
-    checks.at_least("n", n, 3)
-    checks.at_least("trials", trials, 1)
-    left = white_noise(trials, n, seed=seed) if given is None else given
+    checks.whole("n", n, 3, 2**31)
+    if given is None:
+        checks.whole("trials", trials, 1)
+    left = white_noise(trials, n, seed=checks.whole("seed", seed, 0, 2**64 - 1)) if given is None else given
     stage = np.full(len(left), _MODES)
     return _Noise(left, stage, np.ones(len(left)), checks.rule(stop, sifts), sifts)
 
@@ -157,14 +158,12 @@ def eemd(
     values = checks.signal(x)
     n = values.size
     given = _realisations(noise, n)
-    trials = trials if given is None else len(given)
-    checks.at_least("trials", trials, 1)
-    checks.at_least("noise_width", noise_width, 0.0)
+    trials = checks.whole("trials", trials, 1) if given is None else len(given)
+    seed = checks.whole("seed", seed, 0, 2**64 - 1)
     rule = checks.rule(stop, sifts)
     if max_imfs is not None:
-        checks.at_least("max_imfs", max_imfs, 1)
-    most = max_imfs or 4 + n.bit_length()
-    width = noise_width * float(values.max() - values.min())
+        checks.whole("max_imfs", max_imfs, 1)
+    width = checks.width(noise_width) * float(values.max() - values.min())
     sums: list[tuple[Floats, Counts]] = [(np.empty((0, n)), np.empty(0, np.int64))] * -(-trials // _BLOCK)
 
     def block(number: int) -> None:
@@ -176,7 +175,7 @@ def eemd(
         )
         signals *= width
         signals += values
-        modes, counts = decompose_rows(signals, max_imfs, most, rule, sifts)
+        modes, counts = decompose_rows(signals, max_imfs, 4 + n.bit_length(), rule, sifts)
         used = _used_rows(modes, counts)
         total = np.zeros((int(used.max()), n))
         _add_rows(modes, used, total)
@@ -232,10 +231,10 @@ def ceemdan(
     """
     values = checks.signal(x)
     n = values.size
-    checks.at_least("noise_width", noise_width, 0.0)
+    noise_width = checks.width(noise_width)
     rule = checks.rule(stop, sifts)
     if max_imfs is not None:
-        checks.at_least("max_imfs", max_imfs, 1)
+        checks.whole("max_imfs", max_imfs, 1)
     scale = float(values.std())
     if n < 3 or scale == 0.0:
         return Decomposition(np.empty((0, n)), values.copy())
@@ -300,6 +299,10 @@ def _ended(left: Floats, rule: int, sifts: int) -> bool:
 def _realisations(noise: npt.ArrayLike | None, n: int) -> Floats | None:
     if noise is None:
         return None
+    if isinstance(noise, NoiseBank):
+        raise ValueError(
+            "noise is a noise bank, which ceemdan alone takes; eemd takes realisations (trials, n)."
+        )
     given = np.asarray(noise)
     if given.ndim != 2 or given.shape[1] != n or not len(given):
         raise ValueError(f"noise has the shape {given.shape}; one realisation a row is (trials, {n}).")

@@ -72,7 +72,7 @@ def emd(
     values = checks.signal(x)
     rule = checks.rule(stop, sifts)
     if max_imfs is not None:
-        checks.at_least("max_imfs", max_imfs, 1)
+        checks.whole("max_imfs", max_imfs, 1)
     parts, counts = decompose_rows(values[None], max_imfs, 4 + values.size.bit_length(), rule, sifts)
     k = int(counts[0])
     return Decomposition(parts[0, :k], parts[0, k])
@@ -83,16 +83,16 @@ def decompose_rows(
 ) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Each row of signals (m, n): modes and then the residue (m, rows, n), and how many modes.
 
-    Without `max_imfs` there is room for so many at first, and for twice as many where that ends it. Each mode has about
+    There is room for so many at first, and for twice as many where that ends it before `max_imfs` does. Each mode has about
     half the extrema of the one before, so `room` of 4 + log2 n seldom does.
     """
     m, n = signals.shape
     while True:
-        most = max_imfs or room
+        most = room if max_imfs is None else min(max_imfs, room)
         out, counts = np.empty((m, most + 1, n)), np.empty(m, np.int64)
         _decompose_rows(signals, most, False, rule, sifts, out.reshape(m, -1), counts, np.empty(m, np.bool_))
         # the last of them may have been given back to the residue because room ended
-        if max_imfs or counts.max() < most - 1:
+        if most == max_imfs or counts.max() < most - 1:
             return out, counts
         room *= 2
 

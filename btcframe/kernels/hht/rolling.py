@@ -130,11 +130,10 @@ def rolling_state(
 
     Copying it restarts from there; it can be saved as it is.
     """
-    checks.at_least("window", window, 8)
-    checks.at_least("stride", stride, 1)
-    checks.at_least("lag", lag, 0)
-    checks.at_least("window − lag", window - lag, 2)
-    checks.at_least("max_imfs", max_imfs, 1)
+    window = checks.whole("window", window, 8, 100_000_000)
+    stride = checks.whole("stride", stride, 1, 2**62)
+    lag = checks.whole("lag", lag, 0, window - 2)
+    max_imfs = checks.whole("max_imfs", max_imfs, 1, 64)
     order, ahead = _beyond(edge, order, ahead, window)
     edges = np.asarray(bands, np.float64)
     if edges.ndim != 1 or not (np.diff(edges) > 0).all() or not (edges > 0).all():
@@ -164,8 +163,8 @@ def _beyond(edge: str, order: int, ahead: int, window: int) -> tuple[int, int]:
         raise ValueError(f"there is no edge {edge!r}; there are mirror, ar.")
     if edge == "mirror":
         return 0, 0
-    checks.at_least("order", order, 1)
-    checks.at_least("ahead", ahead, 1)
+    checks.whole("order", order, 1)
+    checks.whole("ahead", ahead, 1)
     if 2 * order > window:
         raise ValueError(f"order is {order}; it is half the window at most: {window // 2}.")
     return order, ahead

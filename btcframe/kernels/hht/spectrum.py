@@ -56,7 +56,7 @@ def hht(
     given = np.asarray(x)
     modes = given if given.ndim == 2 else emd(given, max_imfs=max_imfs, stop=stop, sifts=sifts).imfs
     if isinstance(bins, int):
-        checks.at_least("bins", bins, 1)
+        checks.whole("bins", bins, 1)
         edges = np.linspace(0.0, 0.5, bins + 1)
     else:
         edges = np.asarray(bins, np.float64)

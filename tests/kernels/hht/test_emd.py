@@ -157,6 +157,7 @@ def test_neither_too_loud_nor_too_quiet_to_end():
         ([], "x is empty"),
         ([1j, 2j], "complex128; a signal is of real numbers"),
         (["a"], "real numbers"),
+        (np.ma.masked_greater([1.0, 9.0, 2.0], 5.0), "x has masked samples"),
     ],
 )
 def test_no_signal(x, message):
@@ -168,10 +169,19 @@ def test_no_signal(x, message):
     ("given_", "message"),
     [
         ({"stop": "never"}, "no stop rule 'never'; there are pyemd, fixed, rilling"),
-        ({"max_imfs": 0}, "max_imfs is 0; it is 1 or more"),
-        ({"stop": "fixed", "sifts": 0}, "sifts is 0; it is 1 or more"),
+        ({"max_imfs": 0}, "max_imfs is 0; it is from 1 to 1,000,000"),
+        ({"stop": "fixed", "sifts": 0}, "sifts is 0; it is from 1 to 999"),
+        ({"stop": "fixed", "sifts": "a"}, "sifts is 'a'; it is a whole number"),
+        ({"max_imfs": 1.5}, "max_imfs is 1.5; it is a whole number"),
     ],
 )
 def test_no_setting(given_, message):
     with pytest.raises(ValueError, match=message):
         emd(np.arange(9.0), **given_)
+
+
+def test_more_modes_allowed_than_there_are():
+    x = np.random.default_rng(4).standard_normal(300)
+    free, bounded = emd(x), emd(x, max_imfs=10**6)  # a matrix of so many rows would not fit the memory
+    assert free.imfs.tobytes() == bounded.imfs.tobytes()
+    assert free.residue.tobytes() == bounded.residue.tobytes()

@@ -106,10 +106,18 @@ def test_the_shortest(n):
 @pytest.mark.parametrize(
     ("decompose", "given_", "message"),
     [
-        (eemd, {"trials": 0}, "trials is 0; it is 1 or more"),
-        (ceemdan, {"trials": 0}, "trials is 0; it is 1 or more"),
-        (eemd, {"noise_width": -1.0}, "noise_width is -1.0; it is 0.0 or more"),
+        (eemd, {"trials": 0}, "trials is 0; it is from 1 to 1,000,000"),
+        (ceemdan, {"trials": 0}, "trials is 0; it is from 1 to 1,000,000"),
+        (eemd, {"noise_width": -1.0}, "noise_width is -1.0; it is from 0 to 1000"),
+        (eemd, {"noise_width": np.inf}, "noise_width is inf; it is from 0 to 1000"),
+        (ceemdan, {"noise_width": "a"}, "noise_width is 'a'"),
         (eemd, {"threads": 0}, "threads is 0"),
+        (eemd, {"threads": 1.5}, "threads is 1.5; it is a whole number"),
+        (eemd, {"trials": 10**10}, "trials is 10000000000; it is from 1 to 1,000,000"),
+        (ceemdan, {"trials": 2.5}, "trials is 2.5; it is a whole number"),
+        (eemd, {"seed": -1}, "seed is -1; it is from 0"),
+        (ceemdan, {"seed": None}, "seed is None; it is a whole number"),
+        (eemd, {"noise": noise_bank(9, trials=2)}, "noise is a noise bank, which ceemdan alone takes"),
         (
             eemd,
             {"noise": np.zeros((3, 8))},
