@@ -71,7 +71,8 @@ class Pipeline:
         self._wanted = (BEST if wakes and wakes.best else 0) | (TIMER if wakes and wakes.timer_ns else 0)
         self._capacity = 1 if wakes else capacity
         self._rows = np.zeros(self._capacity, ROW)
-        self._x = np.empty((self._capacity, len(self.columns)))
+        # column by column: each part writes long runs of its own, and a table of columns is made without a turn
+        self._x = np.empty((len(self.columns), self._capacity)).T
         self._descriptors = np.empty((self._capacity, len(self.regime_columns)))
         self._threads = threads
         self._work = [

@@ -148,7 +148,7 @@ class Assembler:
 
     def add(self, rows: RowArray, x: Floats, descriptors: Floats) -> pa.Table | None:
         """Take rows (copied); give out a batch if there is one."""
-        self._chunks.append((rows.copy(), x.copy(), descriptors.copy()))
+        self._chunks.append((rows.copy(), x.copy(order="K"), descriptors.copy()))
         self._held += len(rows)
         return self._take(final=False) if self._held >= self._wanted else None
 
