@@ -21,13 +21,14 @@ help:
 
 setup: $(READY)
 
-$(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml $(wildcard plugins/*/pyproject.toml)
+$(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml $(wildcard plugins/*/pyproject.toml) tests/servers/package-lock.json
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is missing; install it (apt-get install python3.11 python3.11-venv) or name another: make PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "make: $(PYTHON) cannot make a virtual environment; install its venv package (apt-get install python3.11-venv)" >&2; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@$(UV) --no-deps --require-hashes --compile-bytecode -r requirements/dev.txt
 	@$(UV) --no-deps --no-build-isolation $(DISTRIBUTIONS)
 	@$(BIN)/python -m compileall -q $(PACKAGES)
+	@if command -v npm >/dev/null; then npm ci --silent --prefix tests/servers; else echo "make: node and npm are missing: the tests on TimescaleDB will be skipped"; fi
 	@touch $@
 
 # Kernels are compiled once, by one process: parallel workers would all compile, and write one cache at a time.

@@ -2,6 +2,7 @@
 
 Ours: `Delta` writing 65k rows at a time as a build does, sealing, and `scan` into one array. Peers: pandas
 `to_parquet`/`read_parquet` with pyarrow at its defaults (snappy, dictionaries), and set as ours is (LZ4, none).
+Then the store on a server, see `store_postgres`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from benchmarks import store_postgres
 from benchmarks.frame import Timing, first, ratio, table, take_turns
 from benchmarks.inputs import SEED
 from btcframe.stores.delta import Delta
@@ -84,6 +86,8 @@ def main() -> None:
               for name, w, r, size in zip(who, wrote, got, sizes, strict=True)],
         note=f"What comes back is what was written, bit for bit. {started}",
     )  # fmt: skip
+
+    store_postgres.main()
 
 
 def _both(timing: Timing, rival: Timing) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from btcframe.sources.klines import Klines
 from btcframe.sources.random_walk import RandomWalk
 from btcframe.sources.synthetic import Synthetic
 from btcframe.stores.delta import Delta
+from btcframe.stores.timescale import Timescale
 from btcframe.venues.sim import Sim
 
 
@@ -27,6 +28,6 @@ def btcframe_components() -> Mapping[str, Mapping[str, type]]:
         },
         "clock": {"time": TimeClock},
         "label": {"forward_return": ForwardReturn},
-        "store": {"delta": Delta},
+        "store": {"delta": Delta, "timescale": Timescale},
         "venue": {"sim": Sim},
     }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -19,7 +18,8 @@ import pyarrow.dataset as ds
 import pyarrow.fs
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from btcframe.errors import StoreError, did_you_mean
+from btcframe.errors import StoreError
+from btcframe.stores.batches import NAME, asked, check_name, ordered, without
 from btcframe.types import NS
 
 BUILDS = "builds"
@@ -61,9 +61,11 @@ class Lake:
 
     def write(self, build: str, table: str, batch: pa.Table) -> None:
         """Append the rows that are not there yet; see `Delta.write`."""
-        _check_name("build", build)
-        _check_name("table", table)
-        batch = _ordered(batch)
+        check_name("build", build)
+        check_name("table", table)
+        if batch.num_rows == 0:
+            return
+        batch = ordered(batch)
         for _ in range(ATTEMPTS):
             with self._reported(f"table {table} cannot be written"):
                 handle = self._open(table)
@@ -86,7 +88,7 @@ class Lake:
 
     def seal(self, build: str, manifest: Mapping[str, Any]) -> None:
         """Declare a build whole; see `Delta.seal`."""
-        _check_name("build", build)
+        check_name("build", build)
         text = json.dumps(manifest, sort_keys=True)
         for _ in range(ATTEMPTS):
             with self._reported(f"build {build} cannot be sealed"):
@@ -106,7 +108,7 @@ class Lake:
 
     def discard(self, build: str) -> None:
         """Remove the rows of an unsealed build; the files go with the next vacuum."""
-        _check_name("build", build)
+        check_name("build", build)
         if build in self.sealed():
             raise StoreError(
                 f"build {build} is sealed and cannot be discarded",
@@ -178,9 +180,7 @@ class Lake:
             fragment.to_table(columns=["symbol", "row_ns"], filter=inside)
             for fragment in self._fragments(table, handle, build, files)
         )
-        seen = set(zip(there["symbol"].to_pylist(), there["row_ns"].to_pylist(), strict=True))
-        keys = zip(batch["symbol"].to_pylist(), row_ns.tolist(), strict=True)
-        return batch.filter(pa.array([key not in seen for key in keys]))
+        return without(batch, there)
 
     def _check_whole(self, build: str, manifest: Mapping[str, Any]) -> dict[str, list[str]]:
         """Columns of the build by table, once the numbers of rows are what the manifest says."""
@@ -221,27 +221,8 @@ class Lake:
         self, build: str, table: str, columns: Sequence[str] | None, since: int | None, until: int | None
     ) -> Iterator[pa.RecordBatch]:
         """Rows of a sealed build in order of time; see `Delta.scan`."""
-        sealed = self.sealed()
-        if build not in sealed:
-            raise StoreError(
-                f"there is no whole build {build}",
-                where=self.root,
-                hint=did_you_mean(build, sealed) or "This store holds no build yet.",
-                next="Make it: btcframe build",
-            )
-        there = sealed[build].tables
-        if table not in there:
-            raise StoreError(
-                f"build {build} has no table {table}", where=self.root, hint=did_you_mean(table, there)
-            )
-        names = list(there[table] if columns is None else columns)
-        for name in names:
-            if name not in there[table]:
-                raise StoreError(
-                    f"build {build} has no column {name}",
-                    where=self._path(table),
-                    hint=did_you_mean(name, there[table]),
-                )
+        sealed = {name: known.tables for name, known in self.sealed().items()}
+        names = asked(build, table, columns, sealed, self.root)
         return self._batches(build, table, names, since, until)
 
     def _batches(
@@ -261,12 +242,15 @@ class Lake:
                 if (since is None or file.last >= since) and (until is None or file.first < until)
             ]
             read = list(dict.fromkeys([*names, "row_ns"]))
+            schema = pa.schema(
+                handle.schema().to_arrow()
+            )  # a file may lack what a later batch of the build brought
             for group in _overlapping(files):
                 rows = pa.concat_tables(
-                    fragment.to_table(columns=read, filter=wanted)
+                    fragment.to_table(schema=schema, columns=read, filter=wanted)
                     for fragment in self._fragments(table, handle, build, group)
                 )
-                yield from _ordered(rows).select(names).combine_chunks().to_batches(max_chunksize=BATCH)
+                yield from ordered(rows).select(names).combine_chunks().to_batches(max_chunksize=BATCH)
 
     def sealed(self) -> dict[str, Sealed]:
         """Every sealed build by id."""
@@ -306,7 +290,7 @@ class Lake:
             filesystem, path = self._filesystem()
             found = filesystem.get_file_info(pyarrow.fs.FileSelector(path, allow_not_found=True))
             folders = (f.base_name for f in found if f.type == pyarrow.fs.FileType.Directory)
-            return sorted(f for f in folders if f != BUILDS and _NAME.fullmatch(f))
+            return sorted(f for f in folders if f != BUILDS and NAME.fullmatch(f))
 
     def _files(self, handle: deltalake.DeltaTable, build: str) -> list[_File]:
         """Files of a build in order of time."""
@@ -347,34 +331,8 @@ class Lake:
             ) from error
 
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-
-
-def _check_name(kind: str, name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise StoreError(
-            f"{name!r} is not a name for a {kind}", hint="Letters, digits, dot, dash and underscore are."
-        )
-
-
 def _next_version(handle: deltalake.DeltaTable | None, build: str) -> int:
     return 1 + ((handle.transaction_version(f"btcframe/{build}") or 0) if handle is not None else 0)
-
-
-def _ordered(batch: pa.Table) -> pa.Table:
-    """In order of time; each key once (the first wins)."""
-    row_ns = batch["row_ns"].to_numpy()
-    steps = np.diff(row_ns)
-    if not (steps < 0).any():
-        if "symbol" not in batch.column_names or (steps > 0).all():
-            return batch
-    else:
-        batch = batch.take(pa.array(np.argsort(row_ns, kind="stable")))
-    if "symbol" in batch.column_names:
-        keys = list(zip(batch["symbol"].to_pylist(), batch["row_ns"].to_pylist(), strict=True))
-        if len(first := {key: i for i, key in reversed(list(enumerate(keys)))}) < len(keys):
-            batch = batch.take(pa.array(sorted(first.values())))
-    return batch
 
 
 def _partitioned(build: str, batch: pa.Table) -> pa.Table:

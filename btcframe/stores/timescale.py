@@ -1,0 +1,186 @@
+"""The store on a server: PostgreSQL, with TimescaleDB where it is there."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from btcframe.errors import StoreError
+from btcframe.types import duration_ns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from btcframe.stores.postgres.catalogue import Layout
+    from btcframe.stores.postgres.connection import Access
+
+_SSL = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+
+
+@dataclass(frozen=True)
+class Timescale:
+    """Tables on a PostgreSQL server: hypertables where the database has TimescaleDB, plain ones elsewhere.
+
+    Rows are stored in real columns with int64 nanoseconds beside a timestamptz, NaN as NaN and null as NULL. Each
+    write is one transaction: a crash leaves whole batches or nothing. A build can be read once it is sealed, and never
+    changes after. The password is no setting: PGPASSWORD or ~/.pgpass has it.
+
+    Parameters
+    ----------
+    host : str                 name or address of the server, or the directory of its socket
+    port : int                 the server's
+    database : str             its name; it must exist
+    user : str                 role; empty: PGUSER, or the user of the system
+    schema : str               of all tables; made where it is missing
+    sslmode : str              encryption, as libpq takes it: disable, allow, prefer, require, verify-ca, verify-full
+    sslrootcert : str          file of the authority that signed the server's certificate; empty: libpq's default
+    connect_timeout : str      how long to wait for the server
+    statement_timeout : str    how long one batch may take to write; reading takes as long as its reader
+    lock_timeout : str         how long to wait for another session
+    chunk : str                time that a chunk of a hypertable spans
+    compress_after : str       age of the rows at which a chunk is compressed; empty: never
+    """
+
+    host: str = "localhost"
+    port: int = 5432
+    database: str = "btcframe"
+    user: str = ""
+    schema: str = "btcframe"
+    sslmode: str = "prefer"
+    sslrootcert: str = ""
+    connect_timeout: str = "10s"
+    statement_timeout: str = "10m"
+    lock_timeout: str = "1m"
+    chunk: str = "7d"
+    compress_after: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("host", "database", "schema"):
+            if not getattr(self, name).strip():
+                raise ValueError(f"{name}: it is empty")
+        for name in ("host", "database", "user"):
+            if any(mark in getattr(self, name) for mark in ("=", "://", "@")):
+                # what it says is not repeated: it may hold a password
+                raise ValueError(
+                    f"{name}: it is a connection string; set host, port, database and user apart, "
+                    "and leave the password to PGPASSWORD or ~/.pgpass"
+                )
+        if not 1 <= self.port <= 65_535:
+            raise ValueError(f"port: {self.port} is none; they go from 1 to 65535")
+        if self.sslmode not in _SSL:
+            raise ValueError(f"sslmode: {self.sslmode!r} is none of {', '.join(_SSL)}")
+        for name in ("connect_timeout", "statement_timeout", "lock_timeout", "chunk"):
+            _duration(name, getattr(self, name))
+        if self.compress_after:
+            _duration("compress_after", self.compress_after)
+
+    def claim(self, build: str, waiting: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
+        """Hold the right to make a build among all that use the database, on any machine."""
+        with _libraries():
+            from btcframe.stores.postgres.builds import claimed
+        return claimed(self._access(), build, waiting)
+
+    def write(self, build: str, table: str, batch: pa.Table) -> None:
+        """Append the rows whose (symbol, row_ns) the build does not hold yet, in one transaction.
+
+        Raises
+        ------
+        StoreError
+            If the build is sealed and the batch has new rows, a column changes its type or cannot be kept, or the
+            server cannot be reached or refuses.
+        """
+        with _libraries():
+            from btcframe.stores.postgres.writing import write
+        write(self._access(), build, table, batch, self._layout())
+
+    def seal(self, build: str, manifest: Mapping[str, Any]) -> None:
+        """Declare a build whole.
+
+        Where the manifest has "tables", a mapping of table to number of rows, the tables must hold exactly that many.
+
+        Raises
+        ------
+        StoreError
+            If rows are missing or too many, or the build was sealed with another manifest.
+        """
+        with _libraries():
+            from btcframe.stores.postgres.builds import seal
+        seal(self._access(), build, manifest)
+
+    def scan(
+        self,
+        build: str,
+        table: str,
+        columns: Sequence[str] | None = None,
+        since: int | None = None,
+        until: int | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows with since <= row_ns < until in order of time, as they arrive, so memory stays flat.
+
+        Raises
+        ------
+        StoreError
+            If the build is unknown or not sealed, has no such table or column, or the server fails.
+        """
+        with _libraries():
+            from btcframe.stores.postgres.reading import scan
+        return scan(self._access(), build, table, columns, since, until)
+
+    def builds(self) -> Mapping[str, Mapping[str, Any]]:
+        """Manifests of the sealed builds by id."""
+        with _libraries():
+            from btcframe.stores.postgres.builds import builds
+        return builds(self._access())
+
+    def discard(self, build: str) -> None:
+        """Remove the rows of an unsealed build. Raises StoreError for a sealed one."""
+        with _libraries():
+            from btcframe.stores.postgres.builds import discard
+        discard(self._access(), build)
+
+    def _access(self) -> Access:
+        from btcframe.stores.postgres.connection import Access
+
+        parameters: dict[str, str | int] = {
+            "host": self.host,
+            "port": self.port,
+            "dbname": self.database,
+            "sslmode": self.sslmode,
+            "connect_timeout": max(1, _duration("connect_timeout", self.connect_timeout) // 1_000_000_000),
+        }
+        named = {"user": self.user, "sslrootcert": self.sslrootcert}
+        parameters |= {name: value for name, value in named.items() if value}
+        waits = (
+            _duration(name, getattr(self, name)) // 1_000_000
+            for name in ("statement_timeout", "lock_timeout")
+        )
+        return Access(parameters, self.schema, *waits)
+
+    def _layout(self) -> Layout:
+        from btcframe.stores.postgres.catalogue import Layout
+
+        after = _duration("compress_after", self.compress_after) if self.compress_after else 0
+        return Layout(_duration("chunk", self.chunk) // 1000, after // 1000)
+
+
+def _duration(name: str, text: str) -> int:
+    """Nanoseconds of a setting. Raises ValueError with its name."""
+    try:
+        return duration_ns(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+@contextlib.contextmanager
+def _libraries() -> Iterator[None]:
+    """Say how to get SQLAlchemy and psycopg where they are not installed."""
+    try:
+        yield
+    except ImportError as error:
+        raise StoreError(
+            f"the store timescale needs SQLAlchemy and psycopg: {error}",
+            hint="They come with an extra of btcframe.",
+            next="pip install 'btcframe[timescale]', or use store=delta",
+        ) from error
