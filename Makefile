@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # the system's certificates: many networks have one of their own
 UV := $(BIN)/uv pip install --quiet --system-certs --python $(BIN)/python
+NPM := NODE_OPTIONS=--use-openssl-ca SSL_CERT_FILE=$${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt} npm
 PACKAGES := btcframe plugins/features plugins/regimes plugins/models plugins/execution
 DISTRIBUTIONS := -e . -e plugins/features -e plugins/regimes -e plugins/models -e plugins/execution
 WARM := $(VENV)/.warm
@@ -28,7 +29,7 @@ $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml $(wildc
 	@$(UV) --no-deps --require-hashes --compile-bytecode -r requirements/dev.txt
 	@$(UV) --no-deps --no-build-isolation $(DISTRIBUTIONS)
 	@$(BIN)/python -m compileall -q $(PACKAGES)
-	@if command -v npm >/dev/null; then npm ci --silent --prefix tests/servers; else echo "make: node and npm are missing: the tests on TimescaleDB will be skipped"; fi
+	@$(NPM) ci --silent --fetch-retries=1 --fetch-timeout=60000 --prefix tests/servers || echo "make: no TimescaleDB from npm: its tests will be skipped"
 	@touch $@
 
 # Kernels are compiled once, by one process: parallel workers would all compile, and write one cache at a time.
