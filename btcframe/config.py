@@ -21,6 +21,13 @@ from btcframe.slots import CHOICES
 from btcframe.split import WalkForward
 from btcframe.types import duration_ns
 
+FSYNC = ("always", "interval", "never")
+"""What spool.fsync may be."""
+
+
+LOOKED_AT = {"db": ("store", "spool")}
+"""What takes overrides and is no job, and the settings that it looks at: all others would do nothing."""
+
 
 @dataclass
 class Build:
@@ -85,6 +92,31 @@ class State:
 
 
 @dataclass
+class Spool:
+    """Where rows wait on disk while the store is down, slow or full.
+
+    Parameters
+    ----------
+    path : str          its directory, on a disk of this machine
+    fsync : str         always: rows are acknowledged when they are on the disk itself; interval: when the operating
+                        system has them, and they are on the disk within spool.interval; never: it decides when
+    interval : str      at most this much is lost if the machine itself goes down, with spool.fsync=interval
+    every : str         rows wait this long to be written together; a full batch does not wait
+    batch : int         rows written to the store at a time
+    limit : int         bytes on disk at most; rows beyond it wait in memory
+    queue : int         rows in memory at most, between who has them and the disk; those beyond it are lost, and counted
+    """
+
+    path: str = "spool"
+    fsync: str = "interval"
+    interval: str = "1s"
+    every: str = "1m"
+    batch: int = 65_536
+    limit: int = 10_000_000_000
+    queue: int = 65_536
+
+
+@dataclass
 class Root:
     """Every setting of every verb. Slots hold component nodes: ``{plugin: name, field: value, …}``.
 
@@ -112,6 +144,7 @@ class Root:
     validation: Validation = field(default_factory=Validation)
     backtest: Backtest = field(default_factory=Backtest)
     state: State = field(default_factory=State)
+    spool: Spool = field(default_factory=Spool)
     source: Any = None
     clock: Any = None
     store: Any = None
@@ -160,7 +193,7 @@ def check_settings(config: Mapping[str, Any]) -> None:
     ------
     ConfigError
     """
-    for section in ("build", "validation", "backtest", "state"):
+    for section in ("build", "validation", "backtest", "state", "spool"):
         if not isinstance(config[section], Mapping):
             raise ConfigError(f"{section}: {config[section]!r} is not a section with settings of its own")
     if not 0 <= config["seed"] < 2**63:
@@ -168,6 +201,7 @@ def check_settings(config: Mapping[str, Any]) -> None:
     walk_forward(config)
     for name in ("every", "fresh"):
         duration(config, "state", name)
+    check_spool(config)
     if config["warm_start"] and not Path(config["warm_start"]).is_dir():
         raise ConfigError(
             f"warm_start: there is no directory {config['warm_start']}",
@@ -186,6 +220,25 @@ def check_settings(config: Mapping[str, Any]) -> None:
     cash = float(config["backtest"]["cash"])
     if not (cash > 0 and math.isfinite(cash)):
         raise ConfigError(f"backtest.cash: {cash:g} is not a positive amount of money")
+
+
+def check_spool(config: Mapping[str, Any]) -> None:
+    """Refuse impossible settings of the section `spool`.
+
+    Raises
+    ------
+    ConfigError
+    """
+    settings = config["spool"]
+    if not settings["path"].strip():
+        raise ConfigError("spool.path: it is empty; name a directory")
+    if settings["fsync"] not in FSYNC:
+        raise ConfigError(f"spool.fsync: {settings['fsync']!r} is none of {', '.join(FSYNC)}")
+    for name in ("interval", "every"):
+        duration(config, "spool", name)
+    for name, least in (("batch", 1), ("queue", 1), ("limit", 1_000_000)):
+        if settings[name] < least:
+            raise ConfigError(f"spool.{name}: {settings[name]} is too little: it starts at {least:,}")
 
 
 def nodes(config: Mapping[str, Any]) -> list[tuple[str, str, Any]]:

@@ -63,6 +63,13 @@ class StoreError(BtcframeError):
     exit_code = 5
 
 
+class RefusedError(StoreError):
+    """Rows that a store refuses, however often they are offered: their build is sealed, a type has changed.
+
+    What waits for a store sets such rows apart; after any other StoreError it tries again.
+    """
+
+
 class ModelError(BtcframeError):
     """A model that is missing, does not fit the features, or cannot be trained on what there is."""
 

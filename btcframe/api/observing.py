@@ -11,7 +11,8 @@ from typing import Any
 class SessionEvent:
     """What observers are told.
 
-    kind : run_started, run_finished, run_failed, fold_done, gap, halt, promotion, build_done
+    kind : run_started, run_finished, run_failed, fold_done, gap, halt, promotion, build_done;
+        of a spool: spool_waits, spool_flows, spool_apart, spool_full, spool_lost, spool_restarted (docs/spool.md)
     """
 
     kind: str
