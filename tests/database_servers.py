@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import random
+import select
 import shutil
 import signal
 import socket
@@ -37,9 +39,11 @@ def missing(what: str) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A port that nobody listens on, and that no outgoing connection is given while a server restarts."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        while probe.getsockname()[1] == 0:
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", random.randrange(20_000, 30_000)))
         return int(probe.getsockname()[1])
 
 
@@ -60,10 +64,7 @@ class Postgres:
     def start(self) -> None:
         """Start, or start again after a kill; returns when it takes connections."""
         options = f"-h 127.0.0.1 -p {self.port} -k {self._data.parent} {self._settings}"
-        start = ("pg_ctl", "-w", "-l", str(self._data.parent / "log"), "-o", options, "start")
-        for attempt in range(50):  # what was killed may take a moment to be gone
-            if self._run(*start, check=attempt == 49) == 0:
-                break
+        self._run("pg_ctl", "-w", "-l", str(self._data.parent / "log"), "-o", options, "start")
 
     def stop(self) -> None:
         """End it at once."""
@@ -75,9 +76,14 @@ class Postgres:
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         for each in (pid, *map(int, children)):
             with contextlib.suppress(ProcessLookupError):  # some end by themselves when the first one is gone
-                os.kill(each, signal.SIGKILL)
-        # until somebody asks for its exit code, a dead process still has its number
+                process = os.pidfd_open(each)
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                select.select([process], [], [])  # until it has ended
+                os.close(process)
+        # a dead process has its number until somebody asks for its exit code, which the system's first process may do
+        # seconds later: until then a new server would take the files with this number for those of a living one
         (self._data / "postmaster.pid").unlink()
+        (self._data.parent / f".s.PGSQL.{self.port}.lock").unlink()
 
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """A connection of the superuser; each statement is a transaction."""
@@ -126,8 +132,8 @@ def timescale() -> Iterator[int]:
     ) as server:
         try:
             assert server.stdout is not None
-            ready, port, *_ = server.stdout.readline().split()
-            assert ready == "READY"
-            yield int(port)
+            told = server.stdout.readline().split()
+            assert told[:1] == ["READY"], "TimescaleDB did not start: what it said stands above"
+            yield int(told[1])
         finally:
             server.terminate()

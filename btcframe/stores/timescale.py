@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from btcframe.errors import StoreError
-from btcframe.types import duration_ns
+from btcframe.types import duration_name, duration_ns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from btcframe.stores.postgres.catalogue import Layout
+    from btcframe.api import Compacted, StoreStatus, Verified
     from btcframe.stores.postgres.connection import Access
+    from btcframe.stores.postgres.hypertables import Layout
 
 _SSL = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
@@ -41,6 +42,9 @@ class Timescale:
     lock_timeout : str         how long to wait for another session
     chunk : str                time that a chunk of a hypertable spans
     compress_after : str       age of the rows at which a chunk is compressed; empty: never
+    keep_rows : str            age at which raw rows (`l2_rows`) go; empty: never. No other table ever loses a row
+    aggregates : list of str   lengths of the buckets in which views such as l2_rows_1m show raw rows
+    refresh : str              how often TimescaleDB brings these up to date
     """
 
     host: str = "localhost"
@@ -55,6 +59,9 @@ class Timescale:
     lock_timeout: str = "1m"
     chunk: str = "7d"
     compress_after: str = ""
+    keep_rows: str = ""
+    aggregates: tuple[str, ...] = ("1m", "1h")
+    refresh: str = "10m"
 
     def __post_init__(self) -> None:
         for name in ("host", "database", "schema"):
@@ -71,10 +78,11 @@ class Timescale:
             raise ValueError(f"port: {self.port} is none; they go from 1 to 65535")
         if self.sslmode not in _SSL:
             raise ValueError(f"sslmode: {self.sslmode!r} is none of {', '.join(_SSL)}")
-        for name in ("connect_timeout", "statement_timeout", "lock_timeout", "chunk"):
+        for name in ("connect_timeout", "statement_timeout", "lock_timeout", "chunk", "refresh"):
             _duration(name, getattr(self, name))
         if self.compress_after:
             _duration("compress_after", self.compress_after)
+        _check_aggregates(self.aggregates, self.keep_rows)
 
     def claim(self, build: str, waiting: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
         """Hold the right to make a build among all that use the database, on any machine."""
@@ -116,17 +124,19 @@ class Timescale:
         columns: Sequence[str] | None = None,
         since: int | None = None,
         until: int | None = None,
+        *,
+        whole: bool = True,
     ) -> Iterator[pa.RecordBatch]:
         """Rows with since <= row_ns < until in order of time, as they arrive, so memory stays flat.
 
         Raises
         ------
         StoreError
-            If the build is unknown or not sealed, has no such table or column, or the server fails.
+            If the build is unknown or, unless `whole` is false, not sealed, has no such table or column, or the server fails.
         """
         with _libraries():
             from btcframe.stores.postgres.reading import scan
-        return scan(self._access(), build, table, columns, since, until)
+        return scan(self._access(), build, table, columns, since, until, whole=whole)
 
     def builds(self) -> Mapping[str, Mapping[str, Any]]:
         """Manifests of the sealed builds by id."""
@@ -139,6 +149,82 @@ class Timescale:
         with _libraries():
             from btcframe.stores.postgres.builds import discard
         discard(self._access(), build)
+
+    def record(self, run: str, table: str, rows: pa.Table) -> None:
+        """Append the rows of a run that are not there yet, by n, in one transaction.
+
+        Raises
+        ------
+        StoreError
+            If the rows are none of the table's, leave some of the run out, or the server cannot be reached or refuses.
+        """
+        with _libraries():
+            from btcframe.stores.postgres.records import record
+        record(self._access(), run, table, rows)
+
+    def records(self, table: str, run: str | None = None) -> Iterator[pa.RecordBatch]:
+        """Rows of one run, or of all, run after run, each in order of n; as they arrive, so memory stays flat.
+
+        Raises
+        ------
+        StoreError
+            If there is no such table, or the server fails.
+        """
+        with _libraries():
+            from btcframe.stores.postgres.records import records
+        return records(self._access(), table, run)
+
+    def init(self) -> Sequence[str]:
+        """Make the schema and its fixed tables; what was made, a line each."""
+        with _libraries():
+            from btcframe.stores.postgres.admin import init
+        return init(self._access())
+
+    def status(self) -> StoreStatus:
+        """How the server and the schema stand. Changes nothing."""
+        with _libraries():
+            from btcframe.stores.postgres.status import status
+        return status(self._access())
+
+    def migrate(self) -> Sequence[str]:
+        """Bring the schema to this version, in one transaction, with all its rows; what was done, a line each.
+
+        Raises
+        ------
+        StoreError
+            If there is no schema yet, or a newer btcframe migrated it.
+        """
+        with _libraries():
+            from btcframe.stores.postgres.admin import migrate
+        return migrate(self._access(), self._layout())
+
+    def verify(self, build: str | None = None) -> Iterator[Verified]:
+        """Read one sealed build, or all, and compare with what was sealed, table by table.
+
+        Raises
+        ------
+        StoreError
+            If there is no such build, or it is not sealed.
+        """
+        with _libraries():
+            from btcframe.stores.postgres.verifying import verify
+        return verify(self._access(), build, self._layout())
+
+    def compact(self) -> Sequence[Compacted]:
+        """Give back what deleted rows held, and bring the planner's statistics up to date."""
+        with _libraries():
+            from btcframe.stores.postgres.admin import compact
+        return compact(self._access(), self._layout())
+
+    def roles(self) -> str:
+        """SQL that makes an owner, a writer and a reader of least rights."""
+        with _libraries():
+            from btcframe.stores.postgres.roles import roles
+        return roles(self._access())
+
+    def address(self) -> str:
+        """Server, database and schema; see `Addressed`."""
+        return f"timescale {self.host}:{self.port}/{self.database}, schema {self.schema}"
 
     def _access(self) -> Access:
         from btcframe.stores.postgres.connection import Access
@@ -159,10 +245,23 @@ class Timescale:
         return Access(parameters, self.schema, *waits)
 
     def _layout(self) -> Layout:
-        from btcframe.stores.postgres.catalogue import Layout
+        from btcframe.stores.postgres.hypertables import Layout
 
-        after = _duration("compress_after", self.compress_after) if self.compress_after else 0
-        return Layout(_duration("chunk", self.chunk) // 1000, after // 1000)
+        ages = (self.chunk, self.compress_after, self.keep_rows)
+        chunk, compress, keep = (duration_ns(age) // 1000 if age else 0 for age in ages)
+        periods = tuple(duration_ns(period) // 1000 for period in self.aggregates)
+        return Layout(chunk, compress, keep, periods, duration_ns(self.refresh) // 1000)
+
+
+def _check_aggregates(periods: Sequence[str], keep: str) -> None:
+    """Refuse what TimescaleDB would refuse later: it looks at two buckets at least, and the newest is open."""
+    lengths = [_duration("aggregates", period) for period in periods]
+    for period, length in zip(periods, lengths, strict=True):
+        if length % 1_000_000_000:
+            raise ValueError(f"aggregates: {period} is not a whole number of seconds")
+    longest = max(lengths, default=0)
+    if keep and _duration("keep_rows", keep) < 4 * longest:
+        raise ValueError(f"keep_rows: {keep} is shorter than four buckets of {duration_name(longest)}")
 
 
 def _duration(name: str, text: str) -> int:

@@ -127,7 +127,7 @@ def test_limits_of_postgresql_are_told_before_anything_is_written(plain: Timesca
         r"xé has 65 bytes, and PostgreSQL keeps 63": {long + "é": np.zeros(1)},
         r"would have 1,601 columns, and PostgreSQL keeps 1,600": {f"c{j}": np.zeros(1) for j in range(1595)},
         r"'row_time' cannot be a column": {"row_time": np.zeros(1)},
-        r"column u is uint8, which this store cannot hold": {"u": np.zeros(1, np.uint8)},
+        r"column u is uint64, which no store can hold": {"u": np.zeros(1, np.uint64)},
     }
     for message, columns in bad.items():
         with pytest.raises(StoreError, match=message):

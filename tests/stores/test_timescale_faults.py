@@ -35,8 +35,9 @@ class _Interrupted:
 _ENCODE = writing.encode
 
 
-@pytest.mark.drill
-@pytest.mark.parametrize("after", [0, 3, 9])
+@pytest.mark.parametrize(
+    "after", [3, *(pytest.param(n, marks=pytest.mark.drill) for n in (0, 1, 2, 4, 5, 6, 7, 8, 9))]
+)
 def test_a_server_killed_in_the_middle_of_copy_loses_and_doubles_nothing(
     plain: Timescale, postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
@@ -62,15 +63,15 @@ def _cut(server: Postgres) -> None:
     """End every other connection, as a network or an administrator may."""
     with server.connect() as connection:
         connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'btcframe'"
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE application_name = 'btcframe'"
         )
 
 
-@pytest.mark.drill
 def test_a_connection_that_is_cut(
     plain: Timescale, postgres_server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table = rows(0, 100_000)
+    # 25 MB: what has left the server when it is cut, and lies in the sockets of both sides, is less
+    table = rows(0, 100_000, text=pa.repeat("x" * 200, 100_000))
     with monkeypatch.context() as patch:
         patch.setattr(writing, "encode", _Interrupted(5, lambda: _cut(postgres_server)))
         with pytest.raises(StoreError, match="table t cannot be written"):
@@ -152,7 +153,7 @@ def test_missing_rights(role: Timescale, plain: Timescale, postgres_server: Post
     plain.seal("a", {"n": 1})
     _refused(role, "permission denied for schema", "grant")
     grant(f'USAGE ON SCHEMA "{role.schema}"')
-    with pytest.raises(StoreError, match="permission denied for table builds"):
+    with pytest.raises(StoreError, match="permission denied for table"):
         role.builds()
     grant(f'SELECT ON ALL TABLES IN SCHEMA "{role.schema}"')
     assert role.builds() == {"a": {"n": 1}} and same(read(role, "a"), rows(0, 10))

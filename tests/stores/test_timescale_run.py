@@ -17,9 +17,14 @@ from btcframe.audit import load_tables
 from btcframe.errors import StoreError
 from btcframe.jobs import run as run_job
 from btcframe.plugins import discover
+from btcframe.records import told
 from btcframe.session import TABLES
 from btcframe.stores.delta import Delta
+from btcframe.stores.records import TABLES as RECORDS
 from btcframe.stores.timescale import Timescale
+
+OWN = ["run", "directory", "manifest", "started_ns", "finished_ns"]
+"""Columns of records that tell one run from another of the same config."""
 
 CANARY = "canary-9b1f06"
 
@@ -47,7 +52,7 @@ def test_a_run_on_a_server_has_the_numbers_of_one_on_the_embedded_store(
         for name in stores:
             settings = {} if name == "delta" else {"store": node(served)}
             run = make_run(tmp_path, catalog, name, verb="run", build=build, **settings)
-            with run.recorded():
+            with run.recorded(), told(run):
                 run_job.main(run)
             runs[name] = run
     one, other = runs.values()
@@ -62,13 +67,21 @@ def test_a_run_on_a_server_has_the_numbers_of_one_on_the_embedded_store(
     for table in manifest["tables"]:
         read = [pa.Table.from_batches(store.scan(build_id, table)) for store in stores.values()]
         assert same(*read) and len(read[0]) == manifest["tables"][table]
+    for table in RECORDS:
+        read = [
+            pa.Table.from_batches(store.records(table, runs[name].manifest["id"]))
+            for name, store in stores.items()
+        ]
+        one_run = [rows.drop_columns([name for name in OWN if name in rows.column_names]) for rows in read]
+        assert same(*one_run) and len(one_run[0]), table
     # a run that fails says what is wrong, and leaves no password either
     monkeypatch.setenv("PGPASSWORD", f"{CANARY}-wrong")
     failing = make_run(tmp_path, catalog, "failing", verb="run", store=node(served))
-    with pytest.raises(StoreError, match="password authentication failed"), failing.recorded():
+    refused = pytest.raises(StoreError, match="password authentication failed")
+    with refused, failing.recorded(), told(failing):
         run_job.main(failing)
-    told = json.loads((failing.dir / "manifest.json").read_text())
-    assert told["status"] == "failed" and "password authentication failed" in told["error"]
+    said = json.loads((failing.dir / "manifest.json").read_text())
+    assert said["status"] == "failed" and "password authentication failed" in said["error"]
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 20
     assert not [path for path in files if CANARY.encode() in path.read_bytes()]

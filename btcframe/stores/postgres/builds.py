@@ -12,16 +12,18 @@ import sqlalchemy as sa
 
 from btcframe.errors import StoreError
 from btcframe.stores.batches import check_name
-from btcframe.stores.postgres.catalogue import fixed, has_builds, key, lock, make_schema, rows_of
+from btcframe.stores.postgres.catalogue import fixed, key, lock, make_schema, rows_of
 from btcframe.stores.postgres.connection import Access, connect, reported, session
+from btcframe.stores.postgres.schema_version import ready
 
 
 @contextlib.contextmanager
 def claimed(access: Access, build: str, waiting: Callable[[], None]) -> Iterator[None]:
     """Hold the right to make a build among all that use the database, on any machine.
 
-    The lock is the server's and goes with the connection: a crash leaves nothing behind. Should the connection be cut,
-    another may claim the same build; both then write the same rows, which the key keeps apart.
+    The lock is the server's and goes with the connection: a crash leaves nothing behind, and a machine that vanished
+    is noticed within two minutes. Should the connection be cut, another may claim the same build: both then write the
+    same rows, which the key keeps apart, and no more can be sealed than were written, nor less.
     """
     with reported(access, f"build {build} cannot be claimed"):
         # a build may take hours
@@ -43,6 +45,8 @@ def claimed(access: Access, build: str, waiting: Callable[[], None]) -> Iterator
 def seal(access: Access, build: str, manifest: Mapping[str, Any]) -> None:
     """Declare a build whole, once its tables hold as many rows as the manifest's "tables" say.
 
+    Counted is what was written: raw rows that retention (`store.keep_rows`) took meanwhile are no loss.
+
     Raises
     ------
     StoreError
@@ -53,13 +57,14 @@ def seal(access: Access, build: str, manifest: Mapping[str, Any]) -> None:
     with session(access, f"build {build} cannot be sealed") as connection:
         make_schema(connection, access.schema)
         lock_build(connection, access, build)
-        known = _manifests(connection, access.schema, build)
+        known = manifests(connection, access.schema, build)
         if build in known:
             if known[build] != plain:
                 raise StoreError(f"build {build} is sealed with another manifest", where=str(access))
             return
+        counts = _counts(connection, access.schema, build)
         for table, expected in manifest.get("tables", {}).items():
-            rows = _count(connection, access.schema, build, table)
+            rows = counts.get(table, 0)
             if rows != expected:
                 raise StoreError(
                     f"build {build} is not whole: {table} holds {rows:,} rows, {expected:,} were written",
@@ -73,14 +78,14 @@ def seal(access: Access, build: str, manifest: Mapping[str, Any]) -> None:
 def builds(access: Access) -> dict[str, dict[str, Any]]:
     """Manifests of the sealed builds by id."""
     with session(access, "the list of builds cannot be read") as connection:
-        return _manifests(connection, access.schema) if has_builds(connection, access.schema) else {}
+        return manifests(connection, access.schema) if ready(connection, access.schema) else {}
 
 
 def discard(access: Access, build: str) -> None:
     """Remove the rows of an unsealed build. Raises StoreError for a sealed one."""
     check_name("build", build)
     with session(access, f"build {build} cannot be discarded") as connection:
-        if not has_builds(connection, access.schema):
+        if not ready(connection, access.schema):
             return
         lock_build(connection, access, build)
         if is_sealed(connection, access.schema, build):
@@ -114,12 +119,11 @@ def written(connection: sa.Connection, schema: str, build: str) -> dict[str, lis
     return {row.table_name: row.columns for row in connection.execute(asked)}
 
 
-def _count(connection: sa.Connection, schema: str, build: str, table: str) -> int:
-    if not sa.inspect(connection).has_table(table, schema=schema):
-        return 0
-    rows = rows_of(schema, table)
-    asked = sa.select(sa.func.count()).select_from(rows).where(rows.c.build == build)
-    return int(connection.execute(asked).scalar_one())
+def _counts(connection: sa.Connection, schema: str, build: str) -> dict[str, int]:
+    """Rows of a build by table, as they were counted when they were written."""
+    tables = fixed(schema).build_tables
+    asked = sa.select(tables.c.table_name, tables.c.rows).where(tables.c.build == build)
+    return {row.table_name: row.rows for row in connection.execute(asked)}
 
 
 def sealed_builds(connection: sa.Connection, schema: str) -> list[str]:
@@ -127,9 +131,11 @@ def sealed_builds(connection: sa.Connection, schema: str) -> list[str]:
     return list(connection.execute(sa.select(fixed(schema).builds.c.build)).scalars())
 
 
-def _manifests(connection: sa.Connection, schema: str, build: str | None = None) -> dict[str, dict[str, Any]]:
+def manifests(connection: sa.Connection, schema: str, build: str | None = None) -> dict[str, dict[str, Any]]:
+    """Manifests of all sealed builds, or of one, by id, in the order in which they were sealed."""
     sealed = fixed(schema).builds
     asked = sa.select(sealed.c.build, sealed.c.manifest)
     if build is not None:
         asked = asked.where(sealed.c.build == build)
+    asked = asked.order_by(sealed.c.sealed_at, sealed.c.build)
     return {row.build: row.manifest for row in connection.execute(asked)}

@@ -1,6 +1,6 @@
 """What stands in a schema: sealed builds, the columns of each build, and the tables of rows.
 
-`builds` and `build_tables` are fixed. Every other table is one of `Store.write`: real columns, those of all builds,
+`builds`, `build_tables` and the records of runs are fixed, and made by `migrations`. Every other table is one of `Store.write`: real columns, those of all builds,
 null where a build has none. Its key is (build, row_ns, symbol): in this order the index gives the rows of a build in
 order of time. `row_time` is row_ns to the microsecond, as SQL users and Grafana want it.
 """
@@ -14,9 +14,12 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from btcframe.errors import StoreError
+from btcframe.errors import RefusedError
 from btcframe.stores.postgres.connection import Access, session
-from btcframe.stores.postgres.kinds import KINDS
+from btcframe.stores.postgres.hypertables import Layout, has_timescale, settle
+from btcframe.stores.postgres.kinds import KINDS, STAMP
+from btcframe.stores.postgres.schema_version import VERSION_TABLE, ready
+from btcframe.stores.records import DOCUMENTS, TABLES, time_of
 
 log = logging.getLogger(__name__)
 
@@ -29,28 +32,16 @@ COLUMNS = 1600
 
 
 class Fixed(NamedTuple):
-    """The tables that every schema has."""
+    """The tables that every schema has; `records` are those of `btcframe.stores.records`, by name."""
 
     metadata: sa.MetaData
     builds: sa.Table
     build_tables: sa.Table
-
-
-class Layout(NamedTuple):
-    """How tables of rows are kept where TimescaleDB is there.
-
-    Parameters
-    ----------
-    chunk_us : int        microseconds that a chunk of a hypertable spans
-    compress_us : int     age at which chunks are compressed; 0: never
-    """
-
-    chunk_us: int
-    compress_us: int
+    records: dict[str, sa.Table]
 
 
 def fixed(schema: str) -> Fixed:
-    """The fixed tables of a schema."""
+    """The fixed tables of a schema, as its migrations leave them."""
     metadata = sa.MetaData(schema=schema)
     builds = sa.Table(
         "builds",
@@ -65,8 +56,24 @@ def fixed(schema: str) -> Fixed:
         sa.Column("build", sa.Text, primary_key=True),
         sa.Column("table_name", sa.Text, primary_key=True),
         sa.Column("columns", sa.ARRAY(sa.Text), nullable=False),
+        sa.Column("rows", sa.BigInteger, nullable=False, server_default="0"),
     )
-    return Fixed(metadata, builds, build_tables)
+    return Fixed(metadata, builds, build_tables, {name: _records(metadata, name) for name in TABLES})
+
+
+def _records(metadata: sa.MetaData, table: str) -> sa.Table:
+    """A table of records; the server computes `time`, so nobody writes it."""
+    seconds = f"to_timestamp(({time_of(table)} / 1000)::double precision / 1000000)"
+    run, n, *columns = TABLES[table]
+    return sa.Table(
+        table,
+        metadata,
+        sa.Column(run.name, _type(str(run.type)), primary_key=True),
+        sa.Column(n.name, _type(str(n.type)), primary_key=True, autoincrement=False),
+        sa.Column("time", sa.DateTime(timezone=True), sa.Computed(seconds, persisted=True), nullable=False),
+        *(sa.Column(c.name, sa.JSON() if c.name in DOCUMENTS else _type(str(c.type))) for c in columns),
+        sa.Index(f"{table}_time", "time"),
+    )
 
 
 def rows_of(schema: str, table: str) -> sa.TableClause:
@@ -82,11 +89,6 @@ def lock(connection: sa.Connection, purpose: str) -> None:
 def key(purpose: str) -> int:
     """The number of a lock, int64."""
     return int.from_bytes(hashlib.sha256(f"btcframe {purpose}".encode()).digest()[:8], "big", signed=True)
-
-
-def has_builds(connection: sa.Connection, schema: str) -> bool:
-    """Whether anything was ever written to the schema."""
-    return bool(sa.inspect(connection).has_table("builds", schema=schema))
 
 
 def columns_of(connection: sa.Connection, schema: str, table: str) -> dict[str, str]:
@@ -120,6 +122,7 @@ def prepare(access: Access, table: str, kinds: Mapping[str, str], layout: Layout
     """
     _check_names(table, kinds)
     with session(access, f"table {table} cannot be prepared") as connection:
+        ready(connection, access.schema)
         there = columns_of(connection, access.schema, table)
         _check_types(access, table, kinds, there)
         if there and all(name in there for name in kinds):
@@ -128,9 +131,10 @@ def prepare(access: Access, table: str, kinds: Mapping[str, str], layout: Layout
         make_schema(connection, access.schema)
         there = columns_of(connection, access.schema, table)
         _check_types(access, table, kinds, there)
+        as_owner(connection, access.schema)
         new = {name: kind for name, kind in kinds.items() if name not in there}
         if (total := len(there or OURS) + len(new)) > COLUMNS:
-            raise StoreError(
+            raise RefusedError(
                 f"table {table} would have {total:,} columns, and PostgreSQL keeps {COLUMNS:,}",
                 where=str(access),
                 hint="It has the columns of all builds: use fewer (select=…), or another schema (store.schema=…).",
@@ -142,24 +146,24 @@ def prepare(access: Access, table: str, kinds: Mapping[str, str], layout: Layout
 
 
 def _check_names(table: str, kinds: Mapping[str, str]) -> None:
-    if table in ("builds", "build_tables"):
-        raise StoreError(
+    if table in (VERSION_TABLE, "builds", "build_tables", *TABLES):
+        raise RefusedError(
             f"a table of rows cannot be called {table}", hint="The store itself has one of this name."
         )
     for name in (table, *kinds):
         if (size := len(name.encode())) > NAME_BYTES:
-            raise StoreError(
+            raise RefusedError(
                 f"the name {name} has {size} bytes, and PostgreSQL keeps {NAME_BYTES}",
                 hint="Use a shorter one.",
             )
     for name in kinds:
         if not name or "\0" in name or name in OURS:
-            raise StoreError(
+            raise RefusedError(
                 f"{name!r} cannot be a column of a table of rows", hint=f"Taken: {', '.join(OURS)}."
             )
     for name in ("row_ns", "symbol"):
         if name not in kinds:
-            raise StoreError(
+            raise RefusedError(
                 f"the rows of table {table} have no column {name}", hint="It is a part of their key."
             )
 
@@ -169,71 +173,76 @@ def _check_types(access: Access, table: str, kinds: Mapping[str, str], there: Ma
         have = there.get(name, KINDS[kind].sql)
         if have != KINDS[kind].sql:
             known = next((str(k.arrow) for k in KINDS.values() if k.sql == have), have)
-            raise StoreError(
+            raise RefusedError(
                 f"column {name} is {kind}, and {known} in an earlier build",
                 where=f"{access}, table {table}",
                 hint="A column keeps its type in all builds: rename it.",
             )
 
 
-def make_schema(connection: sa.Connection, schema: str) -> None:
-    """Make the schema and its fixed tables where they are not there yet."""
-    if has_builds(connection, schema):
-        return
+def make_schema(connection: sa.Connection, schema: str) -> list[str]:
+    """Make the schema and its fixed tables where they are not there yet.
+
+    Returns
+    -------
+    list of str
+        The revisions that were run: none where all was there.
+
+    Raises
+    ------
+    StoreError
+        If an older or a newer btcframe made the schema.
+    """
+    if ready(connection, schema):
+        return []
     lock(connection, f"tables of {schema}")
-    if has_builds(connection, schema):  # made by another while this one waited
-        return
+    if ready(connection, schema):  # made by another while this one waited
+        return []
     if not sa.inspect(connection).has_schema(schema):
         connection.execute(sa.schema.CreateSchema(schema))
-    fixed(schema).metadata.create_all(connection)
+    as_owner(connection, schema)
+    from btcframe.stores.postgres.migrations import upgrade  # alembic, which only this needs
+
+    done = upgrade(connection, schema)
     if not has_timescale(connection):
         log.warning(
-            "this database has no TimescaleDB: tables are plain PostgreSQL, without chunks and compression. "
-            "Where the server has it, `CREATE EXTENSION timescaledb` before the first build makes hypertables."
+            "this database has no TimescaleDB: tables are plain PostgreSQL, without chunks, compression and policies, "
+            "and it is `btcframe db compact` that deletes what store.keep_rows says. Where the server has it, "
+            "`CREATE EXTENSION timescaledb`, then `btcframe db migrate`, makes hypertables of them."
         )
+    return done
 
 
-def has_timescale(connection: sa.Connection) -> bool:
-    """Whether the database has the extension."""
-    asked = sa.text("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')")
-    return bool(connection.execute(asked).scalar())
+def as_owner(connection: sa.Connection, schema: str) -> None:
+    """Act as the owner of the schema until the transaction ends, where this role is a member of it.
+
+    So every table has one owner, whoever made it: PostgreSQL lets only the owner widen a table, and gives rights to
+    tables made later by who makes them.
+    """
+    owner = connection.execute(
+        sa.text(
+            "SELECT o.rolname FROM pg_namespace n JOIN pg_roles o ON o.oid = n.nspowner "
+            "WHERE n.nspname = :schema AND o.rolname <> current_user AND pg_has_role(o.oid, 'MEMBER')"
+        ),
+        {"schema": schema},
+    ).scalar_one_or_none()
+    if owner is not None:
+        connection.execute(sa.text("SELECT set_config('role', :owner, true)"), {"owner": owner})
 
 
 def _make(
     connection: sa.Connection, schema: str, table: str, kinds: Mapping[str, str], layout: Layout
 ) -> None:
-    hyper = has_timescale(connection)
     made = sa.Table(
         table,
         sa.MetaData(schema=schema),
         sa.Column("build", sa.Text, nullable=False),
         sa.Column("row_time", sa.DateTime(timezone=True), nullable=False),
         *(sa.Column(name, _type(kind)) for name, kind in kinds.items()),
-        # a hypertable's key must have the time that it is cut by; row_ns decides it, so the key is the same
-        sa.PrimaryKeyConstraint("build", "row_ns", "symbol", *(["row_time"] if hyper else [])),
+        sa.PrimaryKeyConstraint("build", "row_ns", "symbol"),
     )
     made.create(connection)
-    if hyper:
-        _make_hypertable(connection, made, layout)
-
-
-def _make_hypertable(connection: sa.Connection, table: sa.Table, layout: Layout) -> None:
-    name = connection.dialect.identifier_preparer.format_table(table)
-    plain = name.replace("%%", "%")  # quoted for a statement with parameters; here it is one
-    interval = "CAST(:us || ' microseconds' AS interval)"
-    connection.execute(
-        sa.text(f"SELECT create_hypertable(CAST(:name AS regclass), by_range('row_time', {interval}))"),
-        {"name": plain, "us": str(layout.chunk_us)},
-    )
-    if layout.compress_us:
-        connection.exec_driver_sql(
-            f"ALTER TABLE {name} SET (timescaledb.compress, timescaledb.compress_segmentby = 'build, symbol', "
-            "timescaledb.compress_orderby = 'row_ns')"
-        )
-        connection.execute(
-            sa.text(f"SELECT add_compression_policy(CAST(:name AS regclass), {interval})"),
-            {"name": plain, "us": str(layout.compress_us)},
-        )
+    settle(connection, schema, table, layout)
 
 
 def _widen(connection: sa.Connection, schema: str, table: str, kinds: Mapping[str, str]) -> None:
@@ -250,5 +259,6 @@ def _type(kind: str) -> Any:
     types = {
         "int16": sa.SmallInteger, "int32": sa.Integer, "int64": sa.BigInteger,
         "float": sa.REAL, "double": sa.DOUBLE_PRECISION, "bool": sa.Boolean, "string": sa.Text,
+        STAMP: sa.DateTime(timezone=True),
     }  # fmt: skip
     return types[kind]

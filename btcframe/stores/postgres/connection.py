@@ -14,7 +14,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from btcframe.errors import StoreError
+from btcframe.errors import RefusedError, StoreError
 
 _DETAIL = 300
 """Characters of the server's message that are shown."""
@@ -35,7 +35,7 @@ _UNREACHABLE = (
 """What libpq says where a connection fails, which has no code, and the cure."""
 
 _CURES = {
-    "42501": "This role lacks a right: grant it CREATE and USAGE on the schema, and all on its tables.",
+    "42501": "This role lacks a right; what to grant: btcframe db roles store=timescale …",
     "3F000": "The schema is gone: another program may have dropped it.",
     "42P01": "A table is gone: another program may have dropped it.",
     "53100": "The server's disk is full: free some space there.",
@@ -48,6 +48,25 @@ _CURES = {
     "25006": "The server takes no writes: it is a standby.",
 }
 """By SQLSTATE. Source: PostgreSQL documentation, appendix A."""
+
+_LASTING = ("22", "23", "54")
+"""Classes of SQLSTATE that lie in the rows themselves: bad data, broken constraints, more than a table can hold."""
+
+
+OLDEST = 140_000
+"""The first PostgreSQL that has all that is used here, as libpq counts versions."""
+
+_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 6, "tcp_user_timeout": 90_000}
+"""Whether the server is still there, asked by our kernel: libpq's keywords, s and ms."""
+
+_SETTINGS = {
+    "idle_in_transaction_session_timeout": 600_000,  # a writer that was stopped keeps its locks no longer, ms
+    "idle_session_timeout": 0,  # a claim is idle for hours
+    "tcp_keepalives_idle": 30,  # the server's side: the locks of a machine that vanished go, instead of after hours
+    "tcp_keepalives_interval": 10,
+    "tcp_keepalives_count": 6,
+}
+"""What every session of ours asks of the server, whatever its own defaults are."""
 
 
 class Access(NamedTuple):
@@ -99,14 +118,21 @@ def driver(connection: sa.Connection) -> psycopg.Connection:
 
 
 def connect(access: Access, *, autocommit: bool = False) -> psycopg.Connection:
-    """A connection of its own, with the timeouts set."""
-    connection = psycopg.connect(**access.parameters, application_name="btcframe")  # type: ignore[arg-type]
-    connection.execute(
-        "SELECT set_config('statement_timeout', %s, false), set_config('lock_timeout', %s, false)",
-        (str(access.statement_ms), str(access.lock_ms)),
-    )
-    connection.commit()
-    connection.autocommit = autocommit
+    """A connection of its own, with the timeouts set, that finds out about a dead peer within a minute or two."""
+    connection = psycopg.connect(**access.parameters, **_ALIVE, application_name="btcframe")  # type: ignore[arg-type]
+    with contextlib.ExitStack() as opened:
+        opened.callback(connection.close)
+        if (version := connection.info.server_version) < OLDEST:
+            raise StoreError(
+                f"the server is PostgreSQL {version // 10_000}, and this store needs {OLDEST // 10_000} or later",
+                where=str(access),
+            )
+        settings = _SETTINGS | {"statement_timeout": access.statement_ms, "lock_timeout": access.lock_ms}
+        for name, value in settings.items():
+            connection.execute("SELECT set_config(%s, %s, false)", (name, str(value)))
+        connection.commit()
+        connection.autocommit = autocommit
+        opened.pop_all()
     return connection
 
 
@@ -120,7 +146,8 @@ def reported(access: Access, what: str) -> Iterator[None]:
         code = theirs.sqlstate if isinstance(theirs, psycopg.Error) else None
         told = theirs.diag.message_primary if isinstance(theirs, psycopg.Error) else None
         detail = " ".join((told or str(theirs)).split()).removeprefix("connection failed: ")
-        raise StoreError(
+        kind = RefusedError if code and code[:2] in _LASTING else StoreError
+        raise kind(
             f"{what}: {detail[:_DETAIL]}{'…' * (len(detail) > _DETAIL)}",
             where=str(access),
             hint=_CURES.get(code, "") if code else _unreachable(detail),

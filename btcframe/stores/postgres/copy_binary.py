@@ -3,13 +3,16 @@
 A row is the number of its fields, 16 bits, and for each field its length in bytes, 32 bits, and its value; a null has
 length −1 and no value. Everything is big-endian. Source: PostgreSQL documentation, COPY, "Binary Format".
 
-Where every row has the same length (no nulls, and texts of one length), rows are records, and one NumPy assignment a
-column moves the values. Otherwise values are put into records as wide as the longest and the bytes that are too many
-are taken out; and, reading, each column is looked up at its place in the row.
+Where every row has the same lengths (no nulls, and texts of one length), rows are records: writing, one NumPy assignment
+a column moves the values; reading, one a run of columns of the same kind. Otherwise values are put into records as wide
+as the longest and the bytes that are too many are taken out; and, reading, each column is looked up at its place in the
+row.
 """
 
 from __future__ import annotations
 
+import itertools
+import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -67,8 +70,7 @@ def _records(kinds: Sequence[str], columns: Sequence[pa.Array]) -> memoryview:
         value = slice(start + 4, start + 4 + width)
         lengths = _put_text(out[:, value], column) if kind == "string" else None
         if kind != "string":
-            filled = column.fill_null(False if kind == "bool" else 0) if column.null_count else column
-            _put(out[:, value], KINDS[kind].wire, filled.to_numpy(zero_copy_only=False))
+            _put(out[:, value], KINDS[kind].wire, _values(kind, column))
             if column.null_count:
                 lengths = np.where(column.is_valid(), width, -1).astype(np.int32)
         if lengths is not None and (lengths != width).any():
@@ -80,6 +82,15 @@ def _records(kinds: Sequence[str], columns: Sequence[pa.Array]) -> memoryview:
     for value, more in surplus:
         kept[:, value] = ~more
     return out[kept].data
+
+
+def _values(kind: str, column: pa.Array) -> npt.NDArray[Any]:
+    """The numbers of a column as the wire counts them; anything where it is null."""
+    zero = KINDS[kind].zero
+    plain = column.view(pa.int64()) if zero else column
+    filled = plain.fill_null(False if kind == "bool" else 0) if plain.null_count else plain
+    values: npt.NDArray[Any] = filled.to_numpy(zero_copy_only=False)
+    return values - zero if zero else values
 
 
 def _put(place: Bytes, wire: str, values: Any) -> None:
@@ -119,13 +130,55 @@ def decode(kinds: Sequence[str], rows: Sequence[bytes | memoryview]) -> list[pa.
     Parameters
     ----------
     kinds : sequence of str
-    rows : sequence of bytes    n of them, without header and trailer
+    rows : sequence of bytes    n > 0 of them, without header and trailer
     """
-    data = np.frombuffer(b"".join(rows), np.uint8)
-    if "string" not in kinds:
-        full = 2 + sum(4 + np.dtype(KINDS[kind].wire).itemsize for kind in kinds)
-        if all(len(row) == full for row in rows):  # then no value is missing
-            return _numbers(kinds, data.reshape(len(rows), full))
+    told = b"".join(rows)
+    columns = _alike(kinds, told, len(rows))
+    return _apart(kinds, told, rows) if columns is None else columns
+
+
+def _alike(kinds: Sequence[str], told: bytes, n: int) -> list[pa.Array] | None:
+    """The columns of n rows that all have the lengths of the first; None where one has others."""
+    width, rest = divmod(len(told), n)
+    fields, start = [], 2
+    for kind in kinds:
+        (length,) = struct.unpack_from(">i", told, start)
+        fields.append((kind, length))
+        start += 4 + max(length, 0)
+    if rest or start != width:
+        return None
+    columns: list[pa.Array] = []
+    start = 2
+    for (kind, length), run in itertools.groupby(fields):
+        many, step = len(list(run)), 4 + max(length, 0)
+        if (np.ndarray((n, many), ">i4", told, start, (width, step)) != length).any():
+            return None
+        columns += _run(kind, length, told, start + 4, (many, n), (step, width))
+        start += many * step
+    return columns
+
+
+def _run(
+    kind: str, length: int, told: bytes, start: int, shape: tuple[int, int], steps: tuple[int, int]
+) -> Iterator[pa.Array]:
+    """Columns of one kind and length that follow each other: values start at `start`, columns × rows of them."""
+    many, n = shape
+    if length < 0:
+        yield from (pa.nulls(n, KINDS[kind].arrow) for _ in range(many))
+    elif kind == "string":
+        lengths = np.full(n, length, np.int32)
+        texts = np.ndarray((*shape, length), np.uint8, told, start, (*steps, 1))
+        yield from (_array(kind, np.frombuffer(text.tobytes(), np.uint8), lengths) for text in texts)
+    else:
+        values = np.ndarray(shape, KINDS[kind].wire, told, start, steps)
+        yield from (
+            _numbers(kind, column) for column in values.astype(values.dtype.newbyteorder("="), order="C")
+        )
+
+
+def _apart(kinds: Sequence[str], told: bytes, rows: Sequence[bytes | memoryview]) -> list[pa.Array]:
+    """The columns of rows of any lengths."""
+    data = np.frombuffer(told, np.uint8)
     starts = np.cumsum([0, *map(len, rows)])[:-1] + 2
     columns = []
     for kind in kinds:
@@ -133,18 +186,6 @@ def decode(kinds: Sequence[str], rows: Sequence[bytes | memoryview]) -> list[pa.
         taken = np.maximum(lengths, 0)
         columns.append(_array(kind, _at(data, starts + 4, taken), lengths))
         starts = starts + 4 + taken
-    return columns
-
-
-def _numbers(kinds: Sequence[str], records: Bytes) -> list[pa.Array]:
-    """The columns of rows of numbers, none of them missing."""
-    columns, start = [], 6
-    for kind in kinds:
-        arrow, _, wire = KINDS[kind]
-        size = np.dtype(wire).itemsize
-        values = records[:, start : start + size].view(wire)[:, 0]
-        columns.append(pa.array(values.astype(values.dtype.newbyteorder("=")), arrow))
-        start += size + 4
     return columns
 
 
@@ -157,15 +198,20 @@ def _at(data: Bytes, starts: npt.NDArray[np.int64], lengths: npt.NDArray[Any]) -
 
 def _array(kind: str, data: Bytes, lengths: Lengths) -> pa.Array:
     """An array of the values whose bytes follow each other; length −1 is a null."""
-    arrow, _, wire = KINDS[kind]
     valid = lengths >= 0
     if kind == "string":
         offsets = np.concatenate([[0], np.cumsum(np.maximum(lengths, 0))]).astype(np.int32)
         mask = None if valid.all() else pa.array(valid).buffers()[1]
         return pa.StringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(data), mask)
-    values = data.view(wire)
-    if valid.all():
-        return pa.array(values.astype(values.dtype.newbyteorder("=")), arrow)
+    values = data.view(KINDS[kind].wire)
     spread = np.zeros(len(lengths), values.dtype.newbyteorder("="))
     spread[valid] = values
-    return pa.array(spread, arrow, mask=~valid)
+    return _numbers(kind, spread, None if valid.all() else ~valid)
+
+
+def _numbers(kind: str, values: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
+    """An array of numbers, as the wire counts them."""
+    arrow, zero = KINDS[kind].arrow, KINDS[kind].zero
+    return (
+        pa.array(values + zero, mask=missing).view(arrow) if zero else pa.array(values, arrow, mask=missing)
+    )

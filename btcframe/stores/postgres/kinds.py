@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from btcframe.errors import StoreError
-
 
 class Kind(NamedTuple):
     """One type of column.
@@ -17,12 +15,16 @@ class Kind(NamedTuple):
     arrow : DataType
     sql : str        its name in a table
     wire : str       NumPy type of a value as it travels: big-endian; "" for text, whose length varies
+    zero : int       what Arrow calls the wire's 0
     """
 
     arrow: pa.DataType
     sql: str
     wire: str
+    zero: int = 0
 
+
+STAMP = "timestamp[us, tz=UTC]"
 
 KINDS = {
     "int16": Kind(pa.int16(), "smallint", ">i2"),
@@ -32,23 +34,7 @@ KINDS = {
     "double": Kind(pa.float64(), "double precision", ">f8"),
     "bool": Kind(pa.bool_(), "boolean", "?"),
     "string": Kind(pa.string(), "text", ""),
+    # PostgreSQL counts from 2000-01-01
+    STAMP: Kind(pa.timestamp("us", "UTC"), "timestamp with time zone", ">i8", 946_684_800_000_000),
 }
-"""By the name Arrow has for the type. SQL knows no unsigned and no 8-bit numbers."""
-
-
-def kind_of(name: str, arrow: pa.DataType) -> str:
-    """The kind of a column.
-
-    Raises
-    ------
-    StoreError
-        If no type of PostgreSQL gives every value of it back.
-    """
-    if pa.types.is_large_string(arrow):
-        return "string"
-    if str(arrow) not in KINDS:
-        raise StoreError(
-            f"column {name} is {arrow}, which this store cannot hold",
-            hint=f"It holds {', '.join(KINDS)}: cast the column.",
-        )
-    return str(arrow)
+"""By the name Arrow has for the type: what `btcframe.stores.batches.plain` leaves in a batch."""
