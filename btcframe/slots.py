@@ -30,7 +30,12 @@ class Slot:
 _ALL = (
     Slot("source", api.Source, ("open", "fingerprint"), "market events, recorded or live"),
     Slot("clock", api.Clock, ("period_ns", "state", "cuts"), "closes rows"),
-    Slot("store", api.Store, ("claim", "write", "seal", "scan", "builds", "discard"), "training tables"),
+    Slot(
+        "store",
+        api.Store,
+        ("claim", "write", "seal", "scan", "builds", "discard", "record", "records"),
+        "tables of builds and runs",
+    ),
     Slot("features", api.Feature, ("columns", "state", "update"), "columns of X", many=True),
     Slot("regime", api.Regime, ("columns", "state", "update", "fit", "load"), "market state"),
     Slot("label", api.Label, ("columns", "horizons_ns", "max_horizon_ns", "lookback_ns", "label"), "targets"),

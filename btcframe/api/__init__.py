@@ -11,7 +11,16 @@ from btcframe.api.columns import Column, Feature, Hindsight, Label, Labeler, Reg
 from btcframe.api.learning import Model, Predictor, Split, Splitter, TrainingSet
 from btcframe.api.market import Batch, Clock, Feed, FrameBatches, Source
 from btcframe.api.observing import SessionEvent
-from btcframe.api.storage import Store
+from btcframe.api.storage import (
+    Addressed,
+    Administered,
+    BuildStatus,
+    Compacted,
+    Store,
+    StoreStatus,
+    TableStatus,
+    Verified,
+)
 from btcframe.api.trading import (
     Account,
     Action,
@@ -32,9 +41,13 @@ from btcframe.api.trading import (
 __all__ = [
     "Account",
     "Action",
+    "Addressed",
+    "Administered",
     "Batch",
+    "BuildStatus",
     "Clock",
     "Column",
+    "Compacted",
     "Feature",
     "Feed",
     "FrameBatches",
@@ -56,8 +69,11 @@ __all__ = [
     "Split",
     "Splitter",
     "Store",
+    "StoreStatus",
+    "TableStatus",
     "TrainingSet",
     "Venue",
+    "Verified",
     "Veto",
     "Wake",
     "Wakes",

@@ -224,7 +224,7 @@ def _runner(
             )
         with tempfile.TemporaryDirectory() as folder:
             node = {RESERVED: component.name, **fields}
-            if component.slot == "store":
+            if check in stores.BEHAVIOUR:
                 node |= _place(component, folder, fields)
             figures: Mapping[str, float] | None = check(catalog.build(component.slot, node))
             return figures

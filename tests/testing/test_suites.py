@@ -1,116 +1,22 @@
-"""The behaviour suites as a third party uses them, and stores that misbehave."""
-
-import contextlib
+"""The behaviour suites as a third party uses them; that of stores is in test_store_suite.py."""
 
 import numpy as np
 import pytest
 
 from btcframe.errors import StoreError
-from btcframe.stores.delta import Delta
 from btcframe.testing import (
     ContractError,
     NotApplicable,
     SourceSuite,
-    StoreSuite,
     TruthSuite,
     VenueSuite,
     sources,
-    stores,
     venues,
 )
 from btcframe.testing.checks import check_light_import
 from btcframe.venues.sim import Sim
 
 from . import cheats
-
-
-class Memory:
-    """A store in memory: the least that passes."""
-
-    def __init__(self):
-        self.rows, self.sealed, self.claimed = {}, {}, set()
-
-    @contextlib.contextmanager
-    def claim(self, build, waiting):
-        if build in self.claimed:
-            waiting()
-        self.claimed.add(build)
-        try:
-            yield
-        finally:
-            self.claimed.discard(build)
-
-    def write(self, build, table, batch):
-        kept = self.rows.setdefault((build, table), {})
-        fresh = {r["row_ns"]: r for r in batch.to_pylist() if r["row_ns"] not in kept}
-        if fresh and build in self.sealed:
-            raise StoreError(f"{build} is sealed")
-        kept.update(fresh)
-
-    def seal(self, build, manifest):
-        self.sealed[build] = manifest
-
-    def builds(self):
-        return self.sealed
-
-    def discard(self, build):
-        self.rows = {key: rows for key, rows in self.rows.items() if key[0] != build}
-
-    def scan(self, build, table, columns=None, since=None, until=None):
-        import pyarrow as pa
-
-        if build not in self.sealed or (build, table) not in self.rows:
-            raise StoreError(f"no {build}")
-        rows = [r for _, r in sorted(self.rows[build, table].items())]
-        whole = pa.Table.from_pylist(rows, schema=stores.table(0, 1).schema)
-        if set(columns or ()) - set(whole.column_names):
-            raise StoreError("no such column")
-        ns = whole["row_ns"].to_numpy()
-        whole = whole.filter(pa.array((ns >= (since or 0)) & (ns < (until or 2**63 - 1))))
-        yield from whole.select(columns or whole.column_names).to_batches()
-
-
-class Clinging(Memory):
-    @contextlib.contextmanager
-    def claim(self, build, waiting):
-        if build in self.claimed:
-            waiting()
-        self.claimed.add(build)
-        yield
-
-
-class Doubling(Memory):
-    def write(self, build, table, batch):
-        kept = self.rows.setdefault((build, table), {})
-        kept.update({(r["row_ns"], len(kept), i): r for i, r in enumerate(batch.to_pylist())})
-
-
-class Unsealing(Memory):
-    def scan(self, build, *args, **kwargs):
-        self.sealed.setdefault(build, {})
-        return super().scan(build, *args, **kwargs)
-
-
-class Changing(Memory):
-    def write(self, build, table, batch):
-        sealed, self.sealed = self.sealed, {}
-        super().write(build, table, batch)
-        self.sealed = sealed
-
-
-class Inclusive(Memory):
-    def scan(self, build, table, columns=None, since=None, until=None):
-        return super().scan(build, table, columns, since, until and until + 1)
-
-
-class TestMemory(StoreSuite):
-    def make(self, tmp_path):
-        return Memory()
-
-
-class TestDelta(StoreSuite):
-    def make(self, tmp_path):
-        return Delta(str(tmp_path / "lake"))
 
 
 class TestSim(VenueSuite):
@@ -126,21 +32,6 @@ class TestHonestSource(SourceSuite):
 class TestHonestTruth(TruthSuite):
     def make(self):
         return cheats.HonestTruth()
-
-
-@pytest.mark.parametrize(
-    ("store", "check", "words"),
-    [
-        (Clinging, stores.check_claim, "waits for build a, which nobody makes"),
-        (Doubling, stores.check_idempotent, "writes rows twice"),
-        (Unsealing, stores.check_unsealed, "reads a build that is not sealed"),
-        (Changing, stores.check_immutable, "adds rows to a sealed build"),
-        (Inclusive, stores.check_scan, "since <= row_ns < until"),
-    ],
-)
-def test_a_store_that_misbehaves(store, check, words):
-    with pytest.raises(ContractError, match=words):
-        check(store())
 
 
 def test_a_venue_that_stands_still():
