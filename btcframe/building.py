@@ -18,6 +18,7 @@ from btcframe.errors import BtcframeError, ConfigError, DataError
 from btcframe.pipeline import Pipeline
 from btcframe.plugins import Catalog
 from btcframe.provenance import code_of, versions
+from btcframe.run import cpu_class
 from btcframe.tables import TABLE, Assembler, Layout, Summary
 from btcframe.types import NS, duration_name
 
@@ -28,7 +29,7 @@ Write = Callable[[str, Any], None]
 """Takes the name of a table and a pyarrow.Table of its rows."""
 
 COMPILER = ("numpy", "numba", "llvmlite")
-"""What turns a kernel into machine code: another version may round differently."""
+"""What turns a kernel into machine code."""
 
 
 class Build(NamedTuple):
@@ -82,9 +83,9 @@ class Made(NamedTuple):
 def identity(config: Mapping[str, Any], catalog: Catalog, fingerprint: str) -> dict[str, Any]:
     """What decides the bits of a build, plain values.
 
-    The components' settings, the data's fingerprint, the code of the core and of every plugin package used, and what
-    compiles it; the seed only where the source has no recorded data (fingerprint ""), because nothing else in a
-    build is random. A build with raw rows is another one: what is sealed cannot get them later.
+    The components' settings, the data's fingerprint, the code of the core and of every plugin package used, what
+    compiles it and for which CPU; the seed only where the source has no recorded data (fingerprint ""), because
+    nothing else in a build is random. A build with raw rows is another one: what is sealed cannot get them later.
     """
     chosen = [(slot, path, node) for slot, path, node in nodes(config) if slot in INPUTS]
     rows = {"rows": True} if config["build"]["rows"] else {}
@@ -94,8 +95,17 @@ def identity(config: Mapping[str, Any], catalog: Catalog, fingerprint: str) -> d
         "fingerprint": fingerprint,
         "seed": None if fingerprint else config["seed"],
         "code": code_of(((slot, node) for slot, _, node in chosen), catalog),
-        "compiler": versions(COMPILER),
+        "compiler": compiler(),
     }
+
+
+def compiler() -> dict[str, str]:
+    """What turns kernels into machine code, by version, and the class of CPU that it is for.
+
+    Another version, or another class of CPU, may round differently: machines that share a store share a build only
+    where both are the same.
+    """
+    return versions(COMPILER) | {"cpu": cpu_class()}
 
 
 def build_id(what: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The command line: verbs are jobs and Hydra applications, nouns are things and need no Hydra.
+"""The command line: verbs are jobs and Hydra applications, nouns are things and, but for the store, need no Hydra.
 
 *Architecture Invariant*: `btcframe --help` imports nothing but the standard library; every import below is paid
 by the command that needs it.
@@ -24,12 +24,14 @@ VERBS = {
 NOUNS = {
     "plugins": "what is installed: slots, names, parameters, failures (list, check NAME; --json)",
     "features": "feature columns, all or some: unit, range, formula, source, cost (--json, --markdown, --no-cost)",
+    "db": "the store: make, look at, migrate, verify, compact it; the spool before it (key=value …; --json)",
     "report": "the page of a finished run made again from its files: btcframe report DIR",
     "completion": 'tab completion: eval "$(btcframe completion bash)", or zsh',
 }
 SUBCOMMANDS = {
     "plugins": ("list", "check", "--json"),
     "features": ("--json", "--markdown", "--no-cost"),
+    "db": ("init", "status", "migrate", "verify", "compact", "drain", "roles"),
     "report": (),
     "completion": ("bash", "zsh"),
 }
@@ -54,6 +56,19 @@ Examples
 
 Exit codes: 0 done · 1 a bug of ours · 2 configuration · 3 plugin · 4 data · 5 store or disk · 6 model ·
 7 replay differs · 130 interrupted.   Tracebacks: add hydra.verbose=true.
+"""
+
+
+_DB_HELP = """
+  init            make what the store needs
+  status          what stands there: tables, rows, bytes, builds, and what waits in the spool
+  migrate         bring what an older btcframe made to this version, and what the settings say of tables
+  verify [BUILD]  read one build, or all, and compare with what was sealed; exit code 5 if anything is wrong
+  compact         few large pieces for many small ones, and away with what nobody needs
+  drain           bring in what waits in the spool (--retry: what was refused, too; --anyway: for another store)
+  roles           print a script that makes roles of least rights, where the store has roles
+
+Which store: store=delta store.path=lake, or store=timescale store.host=HOST …; its settings: btcframe db --cfg job
 """
 
 
@@ -116,6 +131,12 @@ def dispatch(arguments: list[str]) -> int:
         hydra_main(word, _positional(word, rest))
     elif word in NOUNS and {"-h", "--help"} & set(rest):
         print(f"btcframe {word}: {NOUNS[word]}\n  btcframe {word} [{'|'.join(SUBCOMMANDS[word]) or 'DIR'}]")
+        if word == "db":
+            print(_DB_HELP, end="")
+    elif word == "db":
+        from btcframe import db
+
+        return db.main(rest)
     elif word in NOUNS:
         from btcframe import nouns
 

@@ -64,7 +64,7 @@ def remember(catalog: Catalog) -> dict[str, Any]:
     path = cache_file()
     if path.exists():
         return _read(path)
-    from btcframe.config import Root, experiments
+    from btcframe.config import LOOKED_AT, Root, experiments
     from btcframe.slots import CHOICES
 
     known = {
@@ -79,6 +79,7 @@ def remember(catalog: Catalog) -> dict[str, Any]:
             name: list(getattr(getattr(Root(), name), "__dataclass_fields__", ()))
             for name in Root.__dataclass_fields__
         },
+        "looked_at": {noun: list(settings) for noun, settings in LOOKED_AT.items()},
         "experiments": experiments(catalog.config_paths),
     }
     try:
@@ -118,11 +119,18 @@ def complete(shell: str, line: str, verbs: tuple[str, ...], nouns: dict[str, tup
     words = words[1:]
     if not words:
         return [w for w in (*verbs, *nouns) if w.startswith(current)]
-    if words[0] in nouns:
+    if words[0] in nouns and len(words) == 1:
         return [w for w in nouns[words[0]] if w.startswith(current)]
-    if words[0] not in verbs:
+    if words[0] not in (*verbs, *nouns):
         return []
-    found = sorted(c for c in _overrides(current, words, schemas()) if c.startswith(current))
+    known = schemas()
+    if words[0] in nouns and words[0] not in known["looked_at"]:
+        return [w for w in nouns[words[0]] if w.startswith(current)]
+    found = sorted({c for c in _overrides(current, words, known) if c.startswith(current)})
+    if words[0] in nouns:
+        settings = tuple(known["looked_at"][words[0]])
+        found = [c for c in found if c.startswith((*settings, "--cfg"))]
+        found += [flag for flag in ("--json",) if flag.startswith(current)]
     if shell == "bash" and "=" in current:  # bash breaks words at '=': give only what follows it
         return [c[current.rindex("=") + 1 :] for c in found]
     return found

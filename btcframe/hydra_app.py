@@ -22,7 +22,7 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from btcframe import completion
-from btcframe.config import Root
+from btcframe.config import LOOKED_AT, Root
 from btcframe.errors import ConfigError
 from btcframe.hydra_errors import explain
 from btcframe.hydra_overrides import check_overrides, overrides_in
@@ -67,6 +67,35 @@ def main(verb: str, arguments: list[str]) -> None:
         if explained is None or explained is error:
             raise
         raise explained from (error if "hydra.verbose=true" in arguments else None)
+
+
+def composed(catalog: Catalog, name: str, overrides: list[str]) -> dict[str, Any]:
+    """The store and the spool that a command line asks for, as plain values; no job, and nothing is written.
+
+    Raises
+    ------
+    BtcframeError
+        For everything that has an explanation, as `main` does.
+    """
+    register(catalog)
+    check_overrides(catalog, name, overrides)
+    try:
+        with hydra.initialize_config_module("btcframe.conf", version_base="1.3"):
+            config = hydra.compose(name, overrides=overrides)
+        return {
+            key: OmegaConf.to_container(config[key], resolve=True, enum_to_str=True)
+            for key in LOOKED_AT[name]
+        }
+    except Exception as error:
+        explained = explain(error, catalog, name, overrides)
+        if explained is None or explained is error:
+            raise
+        raise explained from None
+
+
+def as_yaml(config: dict[str, Any]) -> str:
+    """A config as a person reads it."""
+    return OmegaConf.to_yaml(config)
 
 
 def work(config: Any, verb: str) -> Any:

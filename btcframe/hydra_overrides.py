@@ -6,6 +6,7 @@ override it was; what only composing can find (a typo inside an experiment file)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
@@ -14,7 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Override, QuotedString
 from hydra.errors import HydraException
 
-from btcframe.config import Root, experiments
+from btcframe.config import LOOKED_AT, Root, experiments
 from btcframe.errors import ConfigError, did_you_mean
 from btcframe.plugins import Catalog
 from btcframe.schema import RESERVED
@@ -49,6 +50,9 @@ _VERBS = {
 }  # fmt: skip
 """Settings that only some verbs look at: given to another they would do nothing."""
 
+_SECRET = re.compile(r"://[^/\s@]*:[^/\s@]*@|\bpassword['\"]?\s*[=:]|[^\s=:/@]+:[^\s@/]*@", re.IGNORECASE)
+"""A password in a URL or in a connection string, as far as one can be told."""
+
 _INNARDS = ("full_key:", "object_type=", "reference_type=")
 
 
@@ -75,6 +79,7 @@ def check_overrides(catalog: Catalog, verb: str, arguments: list[str]) -> None:
     """Raise ConfigError or PluginError for the first flag or override that cannot mean anything."""
     _check_flags(verb, arguments)
     texts = overrides_in(arguments)
+    _check_secrets(texts)
     parsed: list[tuple[Override, str]] = []
     for n, text in enumerate(texts, start=1):
         where = f"command line, {ordinal(n)} override"
@@ -137,6 +142,12 @@ def _check_override(
         )
     if head == "hydra" or key.startswith("hydra/"):
         return
+    if verb in LOOKED_AT and head in (*ROOT, *CHOICES) and head not in LOOKED_AT[verb]:
+        raise ConfigError(
+            f"{key}: btcframe {verb} does not look at it",
+            where=where,
+            hint=f"It looks at {' and '.join(LOOKED_AT[verb])}.",
+        )
     if verb not in _VERBS.get(head, (verb,)):
         verbs = " and ".join(_VERBS[head])
         raise ConfigError(
@@ -175,6 +186,19 @@ def _check_override(
         raise _by_its_slot(key, head, override.value(), where)
     if head in chosen and rest:
         _check_field(catalog, verb, head, rest, where, chosen[head])
+
+
+def _check_secrets(texts: list[str]) -> None:
+    """Refuse a password before Hydra writes the overrides into a file; what it says is not repeated."""
+    for n, text in enumerate(texts, start=1):
+        key, equals, value = text.partition("=")
+        if equals and key.lstrip("+").startswith("store") and _SECRET.search(value):
+            raise ConfigError(
+                f"{key}: there is a password in it",
+                where=f"command line, {ordinal(n)} override",
+                hint="A password is no setting: set host, port, database and user apart, and leave the password to "
+                "PGPASSWORD, ~/.pgpass, or what your object store reads from the environment.",
+            )
 
 
 def _several_regimes(override: Override, where: str) -> ConfigError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -25,10 +24,10 @@ from btcframe.report.run_page import run_page
 from btcframe.report.summary import near, summary
 from btcframe.report.thin import extremes
 from btcframe.run import load_manifest
-from btcframe.session import SESSION, TABLES
+from btcframe.session import SESSION, TABLES, instrument_of
 from btcframe.session_log import SessionLog
 from btcframe.training import PREDICTIONS
-from btcframe.types import Instrument, Ints
+from btcframe.types import Ints
 
 TRADED = ("run", "train", "backtest")
 """The verbs whose runs have predictions or a session to report; a build has its columns."""
@@ -193,10 +192,7 @@ def _attempt(missing: dict[str, str], name: str, make: Callable[[], T]) -> T | N
 
 
 def _session(directory: Path, manifest: Mapping[str, Any]) -> Session:
-    header = SessionLog(directory / SESSION).header
-    instrument = Instrument(
-        header["symbol"], Decimal(header["tick"]), Decimal(header["lot"]), header["contract"]
-    )
+    instrument = instrument_of(SessionLog(directory / SESSION).header)
     left, found = manifest["results"]["backtest"]["tables"], digests(directory / TABLES)
     changed = [name for name in found if found[name] != left.get(name)]
     if changed:

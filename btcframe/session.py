@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,11 @@ def of_log(log: SessionLog, directory: Path, catalog: Builder) -> list[Promotion
 def header(instrument: Instrument) -> dict[str, str]:
     """What a session log's header says of the instrument."""
     return {name: str(getattr(instrument, name)) for name in ("symbol", "tick", "lot", "contract")}
+
+
+def instrument_of(header: Mapping[str, Any]) -> Instrument:
+    """The instrument of a session log's header."""
+    return Instrument(header["symbol"], Decimal(header["tick"]), Decimal(header["lot"]), header["contract"])
 
 
 def open_pipeline(run: Run, instrument: Instrument, wakes: Wakes | None = None) -> Pipeline:

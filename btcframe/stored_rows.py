@@ -92,7 +92,7 @@ def read_rows(store: Store, build: str, until: int) -> Iterator[RowArray]:
     Raises
     ------
     DataError
-        If the build holds none, or their times do not increase.
+        If the build holds none, the first ones are gone, or their times do not increase.
     StoreError
         If it is not whole or cannot be read.
     """
@@ -102,8 +102,15 @@ def read_rows(store: Store, build: str, until: int) -> Iterator[RowArray]:
     if TABLE not in manifest["tables"]:
         raise DataError(f"build {build} holds no raw rows", hint="Make it with build.rows=true.")
     last = np.iinfo(np.int64).min
+    first = manifest.get("summary", {}).get("first_ns", np.iinfo(np.int64).max)
     for batch in store.scan(build, TABLE, list(COLUMNS), None, until):
         rows = to_rows(batch)
+        if rows["row_ns"][0] > first:
+            raise DataError(
+                f"the first raw rows of build {build} are gone",
+                hint="Retention of the store (store.keep_rows) drops old ones.",
+            )
+        first = np.iinfo(np.int64).max
         times = np.concatenate([[last], rows["row_ns"]])
         if (times[1:] <= times[:-1]).any():
             raise DataError(f"the raw rows of build {build} are not in order of time")

@@ -26,9 +26,10 @@ PREDICTIONS = "predictions.parquet"
 
 @dataclass(frozen=True)
 class Fold:
-    """A fold's window and its artefact.
+    """A fold's windows and its artefact.
 
-    The model may be used on rows with test_start_ns <= row_ns < test_end_ns: it has seen nothing of them.
+    The model may be used on rows with test_start_ns <= row_ns < test_end_ns: it has seen nothing of them. It was
+    trained on rows with train_start_ns <= row_ns < train_end_ns, which artefacts of older versions do not tell.
     """
 
     index: int
@@ -37,6 +38,8 @@ class Fold:
     test_end_ns: int
     train_rows: int
     test_rows: int
+    train_start_ns: int | None = None
+    train_end_ns: int | None = None
 
 
 class OutOfSample(NamedTuple):
@@ -184,9 +187,12 @@ def walk_forward(
 
 
 def fold_of(index: int, split: Split, table: TrainingTable, artefact: Path) -> Fold:
-    """The window of a split."""
-    first, last = table.row_ns[split.test[[0, -1]]]
-    return Fold(index, artefact, int(first), int(last) + 1, len(split.train), len(split.test))
+    """The windows of a split."""
+    trained, tested = (
+        (int(first), int(last) + 1)
+        for first, last in (table.row_ns[rows[[0, -1]]] for rows in (split.train, split.test))
+    )
+    return Fold(index, artefact, *tested, len(split.train), len(split.test), *trained)
 
 
 def judge(table: TrainingTable, found: OutOfSample, *, seed: int) -> tuple[Metrics, ...]:

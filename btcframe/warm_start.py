@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from btcframe.api import Batch, Feed
-from btcframe.building import COMPILER
+from btcframe.building import compiler
 from btcframe.config import duration, nodes
 from btcframe.errors import BtcframeError, DataError
 from btcframe.pipeline import Pipeline
-from btcframe.provenance import code_digest, code_of, versions
+from btcframe.provenance import code_digest, code_of
 from btcframe.recorded import recorded_feed
-from btcframe.run import Run, cpu_class, load_manifest
+from btcframe.run import Run, load_manifest
 from btcframe.saved_state import SavedState, read_state
 from btcframe.session import SESSION, START, STATE, header, open_pipeline
 from btcframe.session_log import CommandItem, SessionLog
@@ -167,7 +167,7 @@ def identity_of(run: Run, instrument: Instrument) -> dict[str, Any]:
         "select": list(run.config["select"]),
         "code": {name: code_digest(name) for name in CORE}
         | {k: v for k, v in code.items() if k != "btcframe"},
-        "compiler": versions(COMPILER) | {"cpu": cpu_class()},
+        "compiler": compiler(),
     }
 
 
@@ -198,7 +198,7 @@ def _store(asked: _Asked, pipeline: Pipeline) -> str:
         code = code_digest("btcframe")
         _check_same(_rows_identity(found["symbol"], found["identity"]), {
             "symbol": asked.instrument.symbol, "clock": run.config["clock"], "code": {"btcframe": code},
-            "compiler": versions(COMPILER),
+            "compiler": compiler(),
         })  # fmt: skip
     for rows in read_rows(store, build, asked.first_ns):
         at = 0

@@ -152,6 +152,9 @@ def test_the_id_follows_what_decides_the_bits(catalog: Any, monkeypatch: pytest.
     assert name(model={"plugin": "z"}, venue={"plugin": "z"}, trained="elsewhere") == first
     assert len({first, name("data"), name(seed=8), name(label={"plugin": "forward_return"})}) == 4
     assert name("data", seed=8) == name("data")  # recorded data: the seed decides nothing
+    with monkeypatch.context() as patch:
+        patch.setattr("llvmlite.binding.get_host_cpu_name", lambda: "another")
+        assert name() != first  # machines of two kinds may share a store
     monkeypatch.setattr("importlib.metadata.version", lambda package: "0.0")
     assert name() != first  # another compiler may round differently
 

@@ -151,7 +151,7 @@ def test_a_config_directory_of_the_users_own(btcframe: Run, tmp_path: Path) -> N
 
 
 def test_help_for_every_command(btcframe: Run) -> None:
-    for noun in ("plugins", "features", "completion"):
+    for noun in ("plugins", "features", "db", "completion"):
         done = btcframe(noun, "--help")
         assert done.returncode == 0, done.stderr
         assert f"btcframe {noun}" in done.stdout

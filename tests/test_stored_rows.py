@@ -80,6 +80,13 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"build d holds no raw rows\n.*build\.rows=true"):
         list(read_rows(store, "d", 10**18))
 
+    summary = {"first_ns": NS}
+    whole = stored(tmp_path / "whole", rows_of(5), summary=summary)
+    assert sum(map(len, read_rows(whole, "b", 10**18))) == 5
+    cut = stored(tmp_path / "cut", rows_of(3, since=2), summary=summary)
+    with pytest.raises(DataError, match=r"the first raw rows of build b are gone\n.*store\.keep_rows"):
+        list(read_rows(cut, "b", 10**18))
+
     class Disordered:
         def builds(self) -> Any:
             return {"b": {"tables": {TABLE: 4}}}

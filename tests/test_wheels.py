@@ -41,6 +41,8 @@ def test_a_wheel_is_whole(package: str, tmp_path: Path) -> None:
     assert "[btcframe]" in entry
     assert any(n.endswith("licenses/LICENSE") for n in names)
     assert not [n for n in names if "/tests/" in n or n.startswith("tests")]
+    modules = {p.relative_to(source).as_posix() for p in (source / package).rglob("*.py")}
+    assert modules <= names  # those that nothing imports by name, too: migrations of a schema
     configs = {p.relative_to(source).as_posix() for p in (source / package).rglob("*.yaml")}
     assert configs <= names
     assert bool(configs) == (package == "btcframe")

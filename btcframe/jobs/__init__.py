@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from btcframe.records import told
 from btcframe.row_sources import has_book
 from btcframe.run import Run
 
@@ -24,7 +25,8 @@ NEXT = {
 def start(run: Run) -> Any:
     """Do the job that the run's config names; say where the result lies and what to type next."""
     verb = run.config["verb"]
-    result = importlib.import_module(f"btcframe.jobs.{verb}").main(run)
+    with told(run):
+        result = importlib.import_module(f"btcframe.jobs.{verb}").main(run)
     directory = os.path.relpath(run.dir) if run.dir.is_relative_to(Path.cwd()) else str(run.dir)
     run.say(f"\nIn {directory}: {', '.join(sorted(p.name for p in run.dir.iterdir() if p.name[0] != '.'))}")
     if verb in NEXT and (verb != "train" or has_book(run.component("source"))):

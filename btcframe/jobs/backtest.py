@@ -109,12 +109,14 @@ def backtest(run: Run, folds: Sequence[Fold]) -> BacktestResult:
         trader.finish(flatten=run.config["backtest"]["flatten"])
     tables = trader.audit.tables()
     result = BacktestResult(tables, summarize(tables, feed.instrument, cash), fingerprint(tables))
-    models = [read_manifest(fold.artefact)["digest"] for fold in folds]
+    models = [read_manifest(fold.artefact) for fold in folds]
     told = result.metrics._asdict() | {
         "fingerprint": result.fingerprint,
         "tables": digests(run.dir / TABLES),
         "session": SESSION,
-        "models": models,
+        "models": [model["digest"] for model in models],
+        "symbol": feed.instrument.symbol,
+        "build": models[0]["build"],
     }
     run.manifest.setdefault("results", {})["backtest"] = {k: None if v != v else v for k, v in told.items()}
     run.say(describe_trading(result.metrics, feed.instrument, cash))

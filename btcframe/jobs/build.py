@@ -54,7 +54,8 @@ def build(run: Run) -> Build:
         known = store.builds().get(name)
         made = Build(name, known, reused=True) if known is not None else _make(run, name, what, source, store)
     run.manifest.setdefault("results", {})["build"] = {
-        "id": name, "rows": made.rows, "reused": made.reused, "data": what["fingerprint"],
+        "id": name, "symbol": made.manifest["symbol"], "rows": made.rows, "reused": made.reused,
+        "data": what["fingerprint"],
     }  # fmt: skip
     run.notify("build_done", build=name, rows=made.rows, reused=made.reused)
     run.say(describe(made))
