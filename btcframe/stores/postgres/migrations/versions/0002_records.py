@@ -78,7 +78,9 @@ def _count_rows(schema: str) -> None:
     manifests = {row.build: row.manifest for row in connection.execute(sa.select(sealed))}
     for build, table in connection.execute(sa.select(noted.c.build, noted.c.table_name)).all():
         there = sa.table(table, sa.column("build"), schema=schema)
-        counted = sa.select(sa.func.count()).select_from(there).where(there.c.build == build).scalar_subquery()
+        counted = (
+            sa.select(sa.func.count()).select_from(there).where(there.c.build == build).scalar_subquery()
+        )
         rows = manifests.get(build, {}).get("tables", {}).get(table, counted)
         mine = (noted.c.build == build) & (noted.c.table_name == table)
         connection.execute(sa.update(noted).where(mine).values(rows=rows))
