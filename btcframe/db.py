@@ -14,7 +14,7 @@ from rich.table import Table
 from btcframe import completion
 from btcframe.api import Administered, Store, StoreStatus, Verified
 from btcframe.config import check_spool
-from btcframe.console import Unread
+from btcframe.console import Terminal, Unread
 from btcframe.errors import ConfigError, StoreError, did_you_mean
 from btcframe.hydra_app import as_yaml, composed
 from btcframe.plugins import discover
@@ -35,20 +35,23 @@ def main(arguments: Sequence[str]) -> int:
             f"btcframe db {command}: there is no such command",
             hint=did_you_mean(command, COMMANDS, "btcframe db "),
         )
+    for flag in flags:
+        if flag not in ("--json", *_FLAGS.get(command, ())):
+            known = ", ".join(("--json", *_FLAGS.get(command, ())))
+            raise ConfigError(f"btcframe db {command} takes no {flag!r}", hint=f"It takes {known}.")
     if rest and (command != "verify" or len(rest) > 1):
         raise ConfigError(
             f"btcframe db {command} takes no {rest[-1]!r}",
             hint="Settings are written key=value: store=timescale store.host=HOST.",
         )
-    for flag in flags:
-        if flag not in ("--json", *_FLAGS.get(command, ())):
-            known = ", ".join(("--json", *_FLAGS.get(command, ())))
-            raise ConfigError(f"btcframe db {command} takes no {flag!r}", hint=f"It takes {known}.")
     catalog = discover()
     completion.remember(catalog)
     config = composed(catalog, "db", overrides)
     if shown:
-        print(as_yaml(config), end="")
+        if "--json" in flags:
+            _print_json(config)
+        else:
+            print(as_yaml(config), end="")
         return 0
     check_spool(config)
     name = config["store"]["plugin"]
@@ -81,14 +84,14 @@ def _sorted(arguments: Iterable[str]) -> tuple[list[str], list[str], list[str]]:
     overrides: list[str] = []
     flags: list[str] = []
     for argument in arguments:
-        kind = (
-            flags
-            if argument.startswith("-")
-            else overrides
-            if "=" in argument or argument[0] in "~+"
-            else words
-        )
-        kind.append(argument)
+        if not argument:
+            raise ConfigError("btcframe db: an argument is empty", hint="Is a variable of the shell not set?")
+        if argument.startswith("-"):
+            flags.append(argument)
+        elif "=" in argument or argument.startswith(("~", "+")):
+            overrides.append(argument)
+        else:
+            words.append(argument)
     return words, overrides, flags
 
 
@@ -106,7 +109,7 @@ def _done(lines: Sequence[str], name: str, nothing: str, flags: Sequence[str]) -
     if "--json" in flags:
         _print_json({name: list(lines)})
     else:
-        print("\n".join(lines) or nothing)
+        print("\n".join(f"{name.capitalize()}: {line}" for line in lines) or nothing)
     return 0
 
 
@@ -152,20 +155,34 @@ def _verify(
         _print_json({"tables": [v._asdict() for v in seen], "findings": found})
     else:
         builds, rows = len({v.build for v in seen}), sum(v.rows for v in seen)
-        print(f"{builds:,} builds, {len(seen):,} tables, {rows:,} rows read: {found or 'no'} findings.")
+        print(
+            f"{_counted(builds, 'build')}, {_counted(len(seen), 'table')}, {_counted(rows, 'row')} read: "
+            f"{_counted(found, 'finding') if found else 'no findings'}."
+            if seen
+            else "There is no sealed build yet."
+        )
     return StoreError.exit_code if found else 0
 
 
 def _drain(store: Administered, config: Mapping[str, Any], words: Sequence[str], flags: Sequence[str]) -> int:
     """Exit code 5 while something is left or set apart."""
     to = cast(Store, store)  # every store is one, and this one is administered besides
-    done = use.drain(config["spool"], to, retry="--retry" in flags, anyway="--anyway" in flags)
+    with Terminal().progress("draining", use.status(config["spool"]).rows, "rows") as bar:
+        done = use.drain(
+            config["spool"], to, retry="--retry" in flags, anyway="--anyway" in flags, told=bar.advance
+        )
     if "--json" in flags:
         _print_json(done._asdict())
+    elif not (done.rows or done.left or done.apart):
+        print("Nothing waits in the spool.")
     else:
-        print(f"{done.rows:,} rows in {done.batches:,} batches brought in, {done.left:,} rows left.")
+        print(
+            f"{_counted(done.rows, 'row')} in {_counted(done.batches, 'batch', 'batches')} brought in, "
+            f"{_counted(done.left, 'row')} left."
+        )
         if done.apart:
-            print(f"{done.apart:,} rows were refused and set apart: see btcframe db status; again: --retry")
+            refused = f"{_counted(done.apart, 'row')} refused and set apart"
+            print(f"{refused}: btcframe db status says why, --retry tries again.")
         if done.error:
             print(done.error, file=sys.stderr)
     return StoreError.exit_code if done.left or done.apart else 0
@@ -208,23 +225,33 @@ def _revision(found: StoreStatus) -> str:
 
 
 def _spool(found: SpoolStatus) -> str:
-    told = [f"{found.rows:,} rows in {found.batches:,} batches wait, {_bytes(found.bytes)}"]
+    batches = _counted(found.batches, "batch", "batches")
+    told = (
+        [f"{_counted(found.rows, 'row')} in {batches} waiting, {_bytes(found.bytes)}"] if found.rows else []
+    )
     if found.oldest_ns:
         told.append(f"the oldest for {found.age_ns / 1e9:,.0f} s")
-    if found.apart or found.damaged:
-        told.append(f"{found.apart:,} rows and {found.damaged:,} damaged pieces set apart")
+    if found.apart:
+        told.append(
+            f"{_counted(found.apart, 'row')} set apart, because: {' | '.join(' '.join(r.split()) for r in found.refusals)}"
+        )
+    if found.damaged:
+        told.append(f"{_counted(found.damaged, 'damaged piece')} set apart")
     if found.lost:
-        told.append(f"{found.lost:,} rows LOST")
+        told.append(f"{_counted(found.lost, 'row')} LOST")
     if found.error:
         told.append(f"the store said: {found.error}")
-    return f"{'; '.join(told)} ({found.path})" if found.rows or len(told) > 1 else f"empty ({found.path})"
+    return f"{'; '.join(told) or 'empty'} ({found.path})"
 
 
 def _tables(found: StoreStatus) -> Table:
-    table = _table("table", "*rows", "*bytes", "*pieces", "*compressed", "by itself")
+    packed = ("*compressed",) if any(t.packed for t in found.tables) else ()
+    policies = ("by itself",) if any(t.policies for t in found.tables) else ()
+    table = _table("table", "*rows", "*bytes", "*pieces", *packed, *policies)
     for t in found.tables:
         rows = f"{t.rows:,}" if t.exact else f"~{t.rows:,}"
-        table.add_row(t.name, rows, _bytes(t.bytes), f"{t.pieces:,}", f"{t.packed:,}", t.policies)
+        more = [f"{t.packed:,}" for _ in packed] + [t.policies for _ in policies]
+        table.add_row(t.name, rows, _bytes(t.bytes), f"{t.pieces:,}", *more)
     return table
 
 
@@ -268,6 +295,11 @@ def _bytes(n: int) -> str:
             break
         size, unit = size / 1000, larger
     return f"{size:,.0f} {unit}" if unit == "B" else f"{size:,.1f} {unit}"
+
+
+def _counted(n: int, one: str, many: str = "") -> str:
+    """1 row, 2,000 rows."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def _print_json(value: Any) -> None:

@@ -70,7 +70,7 @@ def main(verb: str, arguments: list[str]) -> None:
 
 
 def composed(catalog: Catalog, name: str, overrides: list[str]) -> dict[str, Any]:
-    """The store and the spool that a command line asks for, as plain values; no job, and nothing is written.
+    """What a noun looks at, as a command line asks for it, as plain values; no job, and nothing is written.
 
     Raises
     ------
@@ -82,10 +82,8 @@ def composed(catalog: Catalog, name: str, overrides: list[str]) -> dict[str, Any
     try:
         with hydra.initialize_config_module("btcframe.conf", version_base="1.3"):
             config = hydra.compose(name, overrides=overrides)
-        return {
-            key: OmegaConf.to_container(config[key], resolve=True, enum_to_str=True)
-            for key in LOOKED_AT[name]
-        }
+        plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, enum_to_str=True))
+        return {key: plain[key] for key in LOOKED_AT[name]}
     except Exception as error:
         explained = explain(error, catalog, name, overrides)
         if explained is None or explained is error:

@@ -6,9 +6,9 @@ override it was; what only composing can find (a typo inside an experiment file)
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -17,6 +17,8 @@ from hydra.errors import HydraException
 
 from btcframe.config import LOOKED_AT, Root, experiments
 from btcframe.errors import ConfigError, did_you_mean
+from btcframe.hydra_secrets import check_files
+from btcframe.hydra_secrets import check_override as check_secret
 from btcframe.plugins import Catalog
 from btcframe.schema import RESERVED
 from btcframe.slots import CHOICES
@@ -46,12 +48,9 @@ _FLAGS_WITH_VALUE = {
 
 _VERBS = {
     "trained": ("backtest",), "session": ("replay",), "warm_start": ("backtest", "run"), "beside": ("facts",),
-    "later": ("regimes",), "regimes": ("regimes",),
+    "later": ("regimes",), "regimes": ("regimes",), "exchange": ("exchange",),
 }  # fmt: skip
 """Settings that only some verbs look at: given to another they would do nothing."""
-
-_SECRET = re.compile(r"://[^/\s@]*:[^/\s@]*@|\bpassword['\"]?\s*[=:]|[^\s=:/@]+:[^\s@/]*@", re.IGNORECASE)
-"""A password in a URL or in a connection string, as far as one can be told."""
 
 _INNARDS = ("full_key:", "object_type=", "reference_type=")
 
@@ -79,7 +78,8 @@ def check_overrides(catalog: Catalog, verb: str, arguments: list[str]) -> None:
     """Raise ConfigError or PluginError for the first flag or override that cannot mean anything."""
     _check_flags(verb, arguments)
     texts = overrides_in(arguments)
-    _check_secrets(texts)
+    for n, text in enumerate(texts, start=1):
+        check_secret(text, f"command line, {ordinal(n)} override")
     parsed: list[tuple[Override, str]] = []
     for n, text in enumerate(texts, start=1):
         where = f"command line, {ordinal(n)} override"
@@ -92,23 +92,30 @@ def check_overrides(catalog: Catalog, verb: str, arguments: list[str]) -> None:
             raise ConfigError(
                 f"{text!r} is not an override",
                 where=where,
-                hint=f"Write key=value, e.g. btcframe {verb} model.alpha=3; quote lists for the shell.{within} "
+                hint=f"Write key=value, e.g. btcframe {verb} {_example(verb)}; quote lists for the shell.{within} "
                 f"{last_line(error)}",
             ) from error
     if not {"-m", "--multirun"} & set(arguments):
         for override, where in parsed:
             if override.is_sweep_override():
+                jobs = (
+                    f"btcframe {verb} makes none" if verb in LOOKED_AT else "Add -m to run one job per value"
+                )
                 raise ConfigError(
                     f"{override.input_line}: several values make a sweep",
                     where=where,
-                    hint=f"Add -m to run one job per value; a list is written {override.key_or_group}=[…].",
+                    hint=f"{jobs}; a list is written {override.key_or_group}=[…].",
                 )
     chosen = {
         o.key_or_group: [str(v) for v in _values(o)]
         for o, _ in parsed
         if o.key_or_group in CHOICES and not CHOICES[o.key_or_group].many
     }
-    paths = _config_paths(catalog, arguments)
+    folders = _own_folders(arguments)
+    asked = [str(v) for o, _ in parsed if o.key_or_group == "experiment" for v in _values(o)]
+    for folder in folders:
+        check_files(Path(folder), asked)
+    paths = (*catalog.config_paths, *(f"file://{folder}" for folder in folders))
     for override, where in parsed:
         if verb == "replay" and override.key_or_group.partition(".")[0] in (*ROOT, "experiment"):
             _check_replay(override, where)
@@ -140,6 +147,8 @@ def _check_override(
             where=where,
             hint="Leave it out for the default.",
         )
+    if verb in LOOKED_AT and (head == "hydra" or key.startswith("hydra/")) and key != "hydra.verbose":
+        raise ConfigError(f"{key}: btcframe {verb} is no job, and has nothing of Hydra's to set", where=where)
     if head == "hydra" or key.startswith("hydra/"):
         return
     if verb in LOOKED_AT and head in (*ROOT, *CHOICES) and head not in LOOKED_AT[verb]:
@@ -186,19 +195,6 @@ def _check_override(
         raise _by_its_slot(key, head, override.value(), where)
     if head in chosen and rest:
         _check_field(catalog, verb, head, rest, where, chosen[head])
-
-
-def _check_secrets(texts: list[str]) -> None:
-    """Refuse a password before Hydra writes the overrides into a file; what it says is not repeated."""
-    for n, text in enumerate(texts, start=1):
-        key, equals, value = text.partition("=")
-        if equals and key.lstrip("+").startswith("store") and _SECRET.search(value):
-            raise ConfigError(
-                f"{key}: there is a password in it",
-                where=f"command line, {ordinal(n)} override",
-                hint="A password is no setting: set host, port, database and user apart, and leave the password to "
-                "PGPASSWORD, ~/.pgpass, or what your object store reads from the environment.",
-            )
 
 
 def _several_regimes(override: Override, where: str) -> ConfigError:
@@ -317,14 +313,18 @@ def _values(override: Override) -> Iterator[Any]:
             yield item.text if isinstance(item, QuotedString) else item
 
 
-def _config_paths(catalog: Catalog, arguments: list[str]) -> tuple[str, ...]:
-    """The plugins' config packages, and the user's own directory of config files."""
-    found = list(catalog.config_paths)
+def _example(verb: str) -> str:
+    return f"{LOOKED_AT[verb][0]}=…" if verb in LOOKED_AT else "model.alpha=3"
+
+
+def _own_folders(arguments: list[str]) -> list[str]:
+    """The user's own directories of config files."""
+    found = []
     for flag, following in zip(arguments, [*arguments[1:], ""], strict=False):
         name, _, value = flag.partition("=")
         if name in ("--config-dir", "-cd"):
-            found.append(f"file://{value or following}")
-    return tuple(found)
+            found.append(value or following)
+    return found
 
 
 def _check_experiment(paths: tuple[str, ...], name: str, where: str) -> None:

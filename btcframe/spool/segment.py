@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -45,10 +46,12 @@ def opened(path: Path, flags: int = os.O_RDONLY) -> Iterator[int]:
 
 def unwritable(path: Path, error: OSError) -> StoreError:
     """The error for a spool whose files cannot be written or read."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return StoreError(
         f"the spool cannot be used: {error.strerror or error}",
         where=str(error.filename or path),
-        next="Free some space, or choose another place: spool.path=…",
+        hint="Free some space." if full else "It is a directory of this machine that you may write to.",
+        next="Put it right, or choose another place: spool.path=…",
     )
 
 

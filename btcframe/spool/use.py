@@ -88,7 +88,7 @@ def drain(
     *,
     retry: bool = False,
     anyway: bool = False,
-    told: Callable[[int, int], None] = lambda rows, left: None,
+    told: Callable[[int], None] = lambda rows: None,
     now_ns: Callable[[], int] = time.time_ns,
 ) -> Drained:
     """Bring what waits for `store` in, until nothing is left or it fails.
@@ -99,7 +99,7 @@ def drain(
     store : Store
     retry : bool            first put back what was set apart, to be tried again
     anyway : bool           also what was put aside for another store
-    told : callable         (rows brought in, rows left) after each step
+    told : callable         is given the rows brought in by each step
     now_ns : callable       the clock, ns UTC
 
     Raises
@@ -130,7 +130,7 @@ def drain(
         rows = batches = apart = 0
         while (step := steps.step(again=True)).wait_ns is not None:
             rows, batches, apart = rows + step.rows, batches + step.batches, apart + step.apart
-            told(rows, journal.tally().rows)
+            told(step.rows)
             if steps.failures > 1 and not step.rows:  # twice: so that what is refused lets the rest pass
                 break
         lost = read_counters(path).lost
@@ -154,5 +154,15 @@ def _check_ours(there: SpoolStatus, address: str) -> None:
 
 
 def status(settings: Mapping[str, Any], now_ns: Callable[[], int] = time.time_ns) -> SpoolStatus:
-    """How the spool stands, while a session uses it, too."""
-    return read_status(Path(settings["path"]), now_ns())
+    """How the spool stands, while a session uses it, too.
+
+    Raises
+    ------
+    StoreError
+        If it cannot be read.
+    """
+    path = Path(settings["path"])
+    try:
+        return read_status(path, now_ns())
+    except OSError as error:
+        raise unwritable(path, error) from error

@@ -165,7 +165,13 @@ class Delta:
         return lake_upkeep.status(self._lake)
 
     def migrate(self) -> Sequence[str]:
-        """Bring a lake of an earlier layout to this one; what is sealed stays as it is."""
+        """Bring a lake of an earlier layout to this one; what is sealed stays as it is.
+
+        Raises
+        ------
+        StoreError
+            If there is no lake yet, or a newer btcframe wrote it.
+        """
         from btcframe.stores import lake_upkeep
 
         return lake_upkeep.migrate(self._lake)
@@ -176,7 +182,7 @@ class Delta:
         Raises
         ------
         StoreError
-            If there is no such build, or it is not sealed.
+            If there is no lake yet, no such build, or it is not sealed.
         """
         from btcframe.stores import lake_upkeep
 

@@ -23,24 +23,21 @@ from btcframe.stores.lake_files import (
     PARTITIONS,
     File,
     Files,
-    by_day,
     check_columns,
-    encoded,
     fingerprint,
     overlapping,
 )
 from btcframe.stores.lake_log import Table, create, look, reported
 from btcframe.stores.lake_merge import (
     APPEND,
-    FILE_BYTES,
     SEAL,
     in_order,
     merge_days,
-    put_all,
     sealing,
     transaction,
     written,
 )  # fmt: skip
+from btcframe.stores.lake_writing import put_all, put_batch
 
 BUILDS = "builds"
 BATCH = 65_536
@@ -120,11 +117,9 @@ class Lake:
                 where=self._path(table),
                 hint="A sealed build never changes: write to another build.",
             )
-        added = [
-            file
-            for day, rows in by_day(fresh)
-            for file in put_all(self.files, table, encoded(iter([rows]), rows.schema, FILE_BYTES), build, day)
-        ]
+        if log is None:
+            lake_layout.mark(self.files)  # before there is anything that would tell of an older layout
+        added = put_batch(self.files, table, fresh, build)
         if not self._commit(table, log, fresh.schema, added, build, PARTITIONS):
             return False
         days = {file.day for file in added}
@@ -167,8 +162,11 @@ class Lake:
         told = (manifest, json.dumps(self._written(build)), json.dumps(prints))
         names = ("build", "manifest", "tables", "files")
         row = pa.table({name: [text] for name, text in zip(names, (build, *told), strict=True)})
-        added = put_all(self.files, BUILDS, encoded(iter([row]), row.schema, FILE_BYTES), "", "")
-        return self._commit(BUILDS, self._look(BUILDS), row.schema, added, build, ())
+        log = self._look(BUILDS)
+        if log is None:
+            lake_layout.mark(self.files)
+        added = put_all(self.files, BUILDS, [row], row.schema)
+        return self._commit(BUILDS, log, row.schema, added, build, ())
 
     def discard(self, build: str) -> None:
         """Remove the rows of an unsealed build; the files go with the next vacuum."""
@@ -212,7 +210,6 @@ class Lake:
         carried = transaction(build, log) if log is not None else ((f"btcframe/{build}", 1),)
         new = log is None
         if log is None:
-            lake_layout.mark(self.files)
             text = [pa.field(name, pa.string()) for name in partitions]
             self._tables_open[table] = log = create(
                 self._path(table), pa.schema([*text, *schema]), partitions
@@ -236,15 +233,16 @@ class Lake:
 
     def _check_types(self, table: str, there: pa.Schema, batch: pa.Table) -> None:
         """Refuse a column of another type than the table's, or that differs from one only in case."""
+        types = dict(zip(there.names, there.types, strict=True))
         for field in batch.schema:
-            if field.name in there.names and (have := there.field(field.name).type) != field.type:
+            if (have := types.get(field.name, field.type)) != field.type:
                 raise RefusedError(
                     f"column {field.name} is {field.type}, and {have} in an earlier build",
                     where=self._path(table),
                     hint="A column keeps its type in all builds: rename it.",
                 )
-        new = [name for name in batch.column_names if name not in there.names]
-        check_columns(new, there.names, self._path(table))
+        new = [name for name in batch.column_names if name not in types]
+        check_columns(new, types, self._path(table))
 
     def _unseen(self, table: str, files: Sequence[File], batch: pa.Table) -> pa.Table:
         """The rows of the batch whose key the build does not hold."""

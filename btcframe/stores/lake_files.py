@@ -7,11 +7,9 @@ speed of writing. A scan compares a file's size and its number of rows with the 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,16 +22,10 @@ import pyarrow.parquet as pq
 from btcframe.errors import RefusedError, StoreError
 from btcframe.types import NS
 
-GROUP_BYTES = 16_000_000
-"""About how large a row group is, which is what a scan holds at a time, however wide the rows."""
-
-GROUP_ROWS = 65_536
-"""The most rows that one has."""
-
 PARTITIONS = ("build", "day")
 _DAY = 86_400 * NS
 
-OURS = re.compile(r"[0-9a-f]{12}-(?P<sha256>[0-9a-f]{64})\.parquet|part-.*\.parquet")
+OURS = re.compile(r"[0-9a-f]{12}-(?P<sha256>[0-9a-f]{64})\.parquet|part-.*\.parquet|[0-9a-f]{12}\.unfinished")
 """Names of files that btcframe wrote; those of its first layout, part-…, carry no checksum."""
 
 
@@ -80,27 +72,8 @@ class Files:
             self.filesystem, self.base = pyarrow.fs.LocalFileSystem(), root
         self.local = isinstance(self.filesystem, pyarrow.fs.LocalFileSystem)
 
-    def put(self, folder: str, data: pa.Buffer) -> str:
-        """Write a new file; its name. On a disk of this machine it is there to stay: fsync."""
-        name = f"{uuid.uuid4().hex[:12]}-{hashlib.sha256(data).hexdigest()}.parquet"
-        if not self.local:
-            with self.filesystem.open_output_stream(f"{self.base}/{folder}/{name}") as out:
-                out.write(data)
-            return name
-        path = Path(self.base, folder, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with path.open("xb") as file:
-                file.write(data)
-        except OSError:
-            with contextlib.suppress(OSError):  # a full disk: what was written of it is given back
-                path.unlink(missing_ok=True)
-            raise
-        self.settle(f"{folder}/{name}")
-        return name
-
     def settle(self, path: str) -> None:
-        """Wait until a file and its name are on the disk of this machine; object stores need no such thing."""
+        """Wait until a file or folder and its name are on the disk of this machine; object stores need no such thing."""
         if not self.local:
             return
         file = Path(self.base, path)
@@ -208,62 +181,17 @@ def unreachable(root: str, error: Exception) -> StoreError:
     """The error for a place that does not answer, or that does not let us in."""
     remote = "Credentials come from the environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or those of your cloud."
     return StoreError(
-        f"the store cannot be reached: {error}",
+        f"the store cannot be reached: {plainly(error)}",
         where=root,
         hint=remote if "://" in root else "The directory may be another program's, or a file in the way.",
         next="Put it right, or use another place: store.path=…",
     )
 
 
-def encoded(
-    batches: Iterator[pa.Table], schema: pa.Schema, most: int
-) -> Iterator[tuple[pa.Buffer, int, int, int]]:
-    """Rows as Parquet files of about `most` bytes: (bytes, rows, smallest row_ns, largest row_ns).
-
-    The rows come in order of time; a file holds row groups of about `GROUP_BYTES`, LZ4-compressed.
-    """
-    texts = [field.name for field in schema if pa.types.is_string(field.type)]
-    writer: Any = None
-    rows = first = last = 0
-    for batch in batches:
-        if not len(batch):
-            continue
-        if writer is None:
-            sink = pa.BufferOutputStream()
-            writer = pq.ParquetWriter(
-                sink,
-                schema,
-                compression="lz4",
-                use_dictionary=texts,
-                write_statistics=["row_ns"],  # of the other columns they would cost three times the writing
-            )
-            rows = 0
-        if "row_ns" in schema.names:
-            row_ns = batch["row_ns"].to_numpy()
-            first, last = (int(row_ns[0]) if not rows else first), int(row_ns[-1])
-        rows += len(batch)
-        writer.write_table(batch, row_group_size=_group(batch))
-        if sink.tell() >= most:
-            writer.close()
-            writer = None
-            yield sink.getvalue(), rows, first, last
-    if writer is not None:
-        writer.close()
-        yield sink.getvalue(), rows, first, last
-
-
-def regrouped(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows in tables as large as a row group, but the last."""
-    held: list[pa.Table] = []
-    size = rows = 0
-    for part in parts:
-        held.append(part)
-        size, rows = size + part.nbytes, rows + len(part)
-        if size >= GROUP_BYTES or rows >= GROUP_ROWS:
-            yield pa.concat_tables(held)
-            held, size, rows = [], 0, 0
-    if held:
-        yield pa.concat_tables(held)
+def plainly(error: Exception) -> str:
+    """What a library says, in one line, without the numbers that Arrow puts in front of the system's own words."""
+    text = " ".join(str(error).partition("\n   0: ")[0].split())  # delta-rs appends a backtrace of its own
+    return re.sub(r"\[[Ee]rrno \d+\] ", "", text) or type(error).__name__
 
 
 def overlapping(files: Sequence[File]) -> Iterator[list[File]]:
@@ -316,22 +244,17 @@ def _between(rows: pa.Table, since: int | None, until: int | None) -> pa.Table:
     return rows.slice(start, max(0, stop - start))
 
 
-def _group(rows: pa.Table) -> int:
-    """Rows of a row group."""
-    size: int = rows.nbytes
-    return max(1, min(GROUP_ROWS, GROUP_BYTES * len(rows) // max(1, size)))
-
-
 def _as(rows: pa.Table, schema: pa.Schema) -> pa.Table:
     if rows.schema.equals(schema):
         return rows
-    columns = [
-        rows[field.name].cast(field.type)
-        if field.name in rows.column_names
-        else pa.nulls(len(rows), field.type)
-        for field in schema
-    ]
-    return pa.table(columns, schema=schema)
+    there = dict(zip(rows.column_names, rows.columns, strict=True))
+    columns = []
+    for field in schema:
+        column = there.get(field.name)
+        if column is None:
+            column = pa.nulls(len(rows), field.type)
+        columns.append(column if column.type == field.type else column.cast(field.type))
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _damaged(table: str, what: str, path: str) -> StoreError:

@@ -19,7 +19,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, RemoveAction
 
 from btcframe.errors import StoreError
-from btcframe.stores.lake_files import File
+from btcframe.stores.lake_files import File, plainly
 
 LOG_KEPT = "interval 1 hours"
 
@@ -148,12 +148,13 @@ def reported(root: str, what: str) -> Iterator[None]:
     try:
         yield
     except (DeltaError, OSError, pa.ArrowException, KeyError) as error:
-        theirs = str(error).partition("\n   0: ")[0]  # delta-rs appends a backtrace of its own
-        detail = " ".join(theirs.split()) or type(error).__name__
+        detail = plainly(error)
         if "No space left" in detail or "File too large" in detail:
             hint = "The disk is full: free some space."
         elif "ermission denied" in detail or "Read-only" in detail:
             hint = "The directory cannot be written with your rights."
+        elif isinstance(error, (FileNotFoundError, NotADirectoryError, FileExistsError)):
+            hint = "A file is in the way, or a part of the path is missing."
         else:
             hint = "The files may be damaged or another program's."
         raise StoreError(

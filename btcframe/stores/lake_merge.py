@@ -13,25 +13,21 @@ import pyarrow as pa
 from deltalake.exceptions import CommitFailedError
 
 from btcframe.stores.batches import ordered
-from btcframe.stores.lake_files import OURS, File, Files, encoded, overlapping, regrouped
+from btcframe.stores.lake_files import OURS, File, Files, overlapping
 from btcframe.stores.lake_log import Table
-
-FILE_BYTES = 200_000_000
-"""About how large a file is made: a day of 864,000 rows × 115 columns is four or five."""
+from btcframe.stores.lake_writing import FILE_BYTES, put_all, regrouped
 
 APPEND = (64, 16_000_000)
 """A build's day with more files than this, each below so many bytes, is merged by the append that brought the last."""
 
-SEAL = (5, 4_000_000)
-"""The same for a build that is being sealed: after that it is never touched."""
+SEAL = (5, 16_000_000)
+"""The same for a build that is being sealed, but all files of the day are counted: after that it is never touched."""
 
 COMPACT = (1, FILE_BYTES // 2)
 """The same for `btcframe db compact`."""
 
 
-def merge_days(
-    files: Files, name: str, table: Table, of: Sequence[File], rule: tuple[int, int]
-) -> tuple[int, int]:
+def merge_days(files: Files, name: str, table: Table, of: Sequence[File], rule: tuple[int, int]) -> int:
     """Merge small files of each build and day where there are more than the rule allows.
 
     A commit to the same build at the same time, by another process, wins: then nothing is merged.
@@ -46,22 +42,20 @@ def merge_days(
 
     Returns
     -------
-    tuple of int
-        Files replaced, and files that replace them; (0, 0) as well where another process changed them meanwhile.
+    int
+        Files that were replaced; 0 as well where another process changed them meanwhile.
     """
     most, small = rule
-    before = after = 0
+    replaced = 0
     for (build, _), day in groupby(sorted(of, key=_place), key=_place):
         inside = sorted(day, key=lambda f: (f.first, f.last, f.path))
-        if sum(f.size < small for f in inside) <= most:
+        if (len(inside) if rule == SEAL else sum(f.size < small for f in inside)) <= most:
             continue
         if rule != SEAL and build and table.transaction(sealing(build)):
             continue
         for run in _runs(inside, small):
-            made = _merge(files, name, table, run)
-            if made:
-                before, after = before + len(run), after + made
-    return before, after
+            replaced += _merge(files, name, table, run)
+    return replaced
 
 
 def _place(file: File) -> tuple[str, str]:
@@ -77,13 +71,14 @@ def _runs(day: Sequence[File], small: int) -> Iterator[list[File]]:
 
 def _merge(files: Files, name: str, table: Table, run: Sequence[File]) -> int:
     columns = written(files, name, run)
-    schema = pa.schema([field for field in table.schema() if field.name in columns])
+    there = (field for field in table.schema() if field.name in columns)
+    schema = pa.schema([field.with_nullable(columns[field.name]) for field in there])
     rows = regrouped(part for group in overlapping(run) for part in in_order(files, name, group, schema))
-    made = put_all(files, name, encoded(rows, schema, FILE_BYTES), run[0].build, run[0].day)
+    made = put_all(files, name, rows, schema, run[0].build, run[0].day)
     try:
         if {f.path for f in run} <= {f.path for f in table.files()}:
             table.commit(made, run, transaction(run[0].build, table) if run[0].build else ())
-            return len(made)
+            return len(run)
     except CommitFailedError:
         pass  # somebody merged, discarded, wrote to or sealed the same build; what was made goes with the vacuum
     return 0
@@ -98,19 +93,6 @@ def transaction(build: str, table: Table) -> tuple[tuple[str, int]]:
 def sealing(build: str) -> str:
     """The transaction by which a table knows that a build is being sealed, and is no more to be merged."""
     return f"btcframe/{build}/sealing"
-
-
-def put_all(
-    files: Files, name: str, made: Iterator[tuple[pa.Buffer, int, int, int]], build: str, day: str
-) -> list[File]:
-    """Write data files of one build and day, or of a table without; they are not part of the table yet."""
-    folder = f"build={build}/day={day}/" if build else ""
-    return [
-        File(
-            folder + files.put(f"{name}/{folder}".rstrip("/"), data), data.size, rows, first, last, build, day
-        )
-        for data, rows, first, last in made
-    ]
 
 
 def in_order(
@@ -130,12 +112,14 @@ def in_order(
         yield ordered(pa.concat_tables(parts))
 
 
-def written(files: Files, name: str, of: Sequence[File]) -> set[str]:
-    """Columns that a build wrote, as its files tell: the table has those of all builds."""
+def written(files: Files, name: str, of: Sequence[File]) -> dict[str, bool]:
+    """Columns that a build wrote, as its files tell, and whether one may be null: the table has those of all builds."""
     found: set[str] = set()
+    never: list[set[str]] = []
     for file in of:
         opened = files.open(name, file)
         names = opened.schema_arrow.names
+        never.append({field.name for field in opened.schema_arrow if not field.nullable})
         ours = OURS.fullmatch(file.path.rpartition("/")[2])
         if ours and ours["sha256"]:
             found.update(names)
@@ -148,4 +132,5 @@ def written(files: Files, name: str, of: Sequence[File]) -> set[str]:
                 told = group.column(i)
                 if not told.is_stats_set or told.statistics.null_count < told.num_values:
                     found.add(column)
-    return found
+    whole = set.intersection(*never) if never else set()
+    return {column: column not in whole for column in found}

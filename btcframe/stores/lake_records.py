@@ -24,6 +24,7 @@ from btcframe.stores import lake_layout
 from btcframe.stores.lake import Lake
 from btcframe.stores.lake_files import File
 from btcframe.stores.lake_log import SETTINGS, Table, look, reported
+from btcframe.stores.lake_writing import Unfinished
 from btcframe.stores.records import TABLES, check_table, checked, unseen
 
 ATTEMPTS = 20
@@ -123,17 +124,16 @@ def _pieces(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 def _put(lake: Lake, table: str, rows: pa.Table) -> tuple[File, dict[str, Any]]:
     """Write rows into a new file; the file, and what the log says of its keys."""
-    sink = pa.BufferOutputStream()
+    sink = Unfinished(lake.files, table)
     pq.write_table(
         rows,
-        sink,
+        pa.PythonFile(sink, mode="w"),
         compression="zstd",
         compression_level=1,
         row_group_size=GROUP,
         write_statistics=["run", "n"],
     )
-    data = sink.getvalue()
-    file = File(lake.files.put(table, data), data.size, len(rows))
+    file = File(sink.done(), sink.size, len(rows))
     runs, n = rows["run"], rows["n"].to_numpy()
     keys = {
         "minValues": {"run": runs[0].as_py(), "n": int(n.min())},

@@ -26,7 +26,8 @@ def init(lake: Lake) -> Sequence[str]:
 
 
 def migrate(lake: Lake) -> Sequence[str]:
-    """Bring a lake of an earlier layout to this one; what was done."""
+    """Bring a lake of an earlier layout to this one; what was done. Raises StoreError where nothing is made yet."""
+    _check_made(lake, "migrate")
     done = []
     with lake._reported("the store cannot be migrated"), lake._lock:
         for name in _names(lake):
@@ -77,6 +78,7 @@ def status(lake: Lake) -> StoreStatus:
 
 def verify(lake: Lake, build: str | None) -> Iterator[Verified]:
     """Every byte of one sealed build, or of all, against checksums and what was sealed; see `Delta.verify`."""
+    _check_made(lake, "verify")
     sealed = lake.sealed()
     if build is not None and build not in sealed:
         raise StoreError(
@@ -103,7 +105,7 @@ def _verified(lake: Lake, builds: Sequence[str]) -> Iterator[Verified]:
             if name in known.files and known.files[name] != fingerprint(files):
                 found.append("the log has other files than were sealed")
             if not found:
-                lost = sorted(set(known.tables.get(name, ())) - written(lake.files, name, files))
+                lost = sorted(set(known.tables.get(name, ())) - set(written(lake.files, name, files)))
                 found += [f"column {column} was sealed, and no file has it" for column in lost]
             yield Verified(build, name, rows, tuple(found))
 
@@ -117,6 +119,16 @@ def _foreign(lake: Lake, name: str, files: Sequence[File]) -> list[str]:
         for other in lake.files.names(f"{name}/{folder}")
         if not OURS.fullmatch(other)
     ]
+
+
+def _check_made(lake: Lake, what: str) -> None:
+    with lake._reported("the store cannot be read"):
+        if not lake_layout.layout(lake.files):
+            raise StoreError(
+                f"there is nothing to {what} yet",
+                where=lake.root,
+                next="Is the place right? store.path=… To make it: btcframe db init",
+            )
 
 
 def compact(lake: Lake, keep_ns: int) -> Sequence[Compacted]:
@@ -158,12 +170,9 @@ def _merge(lake: Lake, name: str, table: Table) -> int:
     if name in TABLES:
         lake_records.join(lake, name)  # in order of their key, which delta-rs's own compaction does not keep
         return 0
-    sealed = (
-        lake.sealed()
-    )  # after the look at the table: what is sealed meanwhile was merged by the seal itself
-    return merge_days(lake.files, name, table, [f for f in table.files() if f.build not in sealed], COMPACT)[
-        0
-    ]
+    # after the look at the table: what is sealed meanwhile was merged by the seal itself
+    sealed = lake.sealed()
+    return merge_days(lake.files, name, table, [f for f in table.files() if f.build not in sealed], COMPACT)
 
 
 def _files(lake: Lake, name: str) -> list[File]:
@@ -173,5 +182,8 @@ def _files(lake: Lake, name: str) -> list[File]:
 
 
 def _names(lake: Lake) -> list[str]:
+    """The tables that are there; a directory without a log is somebody else's."""
     there = set(lake.files.folders())
-    return [*lake._tables(), *(name for name in (BUILDS, *TABLES) if name in there)]
+    names = [*lake._tables(), *(name for name in (BUILDS, *TABLES) if name in there)]
+    with lake._lock:
+        return [name for name in names if lake._look(name) is not None]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from btcframe.errors import StoreError
-from btcframe.types import duration_name, duration_ns
+from btcframe.types import NS, duration_name, duration_ns
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from btcframe.api import Compacted, StoreStatus, Verified
     from btcframe.stores.postgres.connection import Access
     from btcframe.stores.postgres.hypertables import Layout
+
+_NAME_BYTES = 63
+"""PostgreSQL's limit."""
+
+_LONGEST_MS = 2**31 - 1
+"""The longest of PostgreSQL's own timeouts, 24 days."""
 
 _SSL = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
@@ -78,10 +84,14 @@ class Timescale:
             raise ValueError(f"port: {self.port} is none; they go from 1 to 65535")
         if self.sslmode not in _SSL:
             raise ValueError(f"sslmode: {self.sslmode!r} is none of {', '.join(_SSL)}")
-        for name in ("connect_timeout", "statement_timeout", "lock_timeout", "chunk", "refresh"):
-            _duration(name, getattr(self, name))
-        if self.compress_after:
-            _duration("compress_after", self.compress_after)
+        if self.schema.startswith("pg_") or len(self.schema.encode()) > _NAME_BYTES:
+            raise ValueError(
+                f"schema: {self.schema!r} is no name for one: {_NAME_BYTES} bytes at most, and pg_ is PostgreSQL's own"
+            )
+        for name in ("connect_timeout", "statement_timeout", "lock_timeout"):
+            _duration(name, getattr(self, name), 1_000_000, _LONGEST_MS * 1_000_000)
+        for name in ("chunk", "refresh", *(n for n in ("compress_after", "keep_rows") if getattr(self, n))):
+            _duration(name, getattr(self, name), NS)
         _check_aggregates(self.aggregates, self.keep_rows)
 
     def claim(self, build: str, waiting: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
@@ -175,10 +185,16 @@ class Timescale:
         return records(self._access(), table, run)
 
     def init(self) -> Sequence[str]:
-        """Make the schema and its fixed tables; what was made, a line each."""
+        """Make the schema and its fixed tables; what was made, a line each.
+
+        Raises
+        ------
+        StoreError
+            If the settings ask for what the server cannot do.
+        """
         with _libraries():
             from btcframe.stores.postgres.admin import init
-        return init(self._access())
+        return init(self._access(), self._layout())
 
     def status(self) -> StoreStatus:
         """How the server and the schema stand. Changes nothing."""
@@ -234,13 +250,12 @@ class Timescale:
             "port": self.port,
             "dbname": self.database,
             "sslmode": self.sslmode,
-            "connect_timeout": max(1, _duration("connect_timeout", self.connect_timeout) // 1_000_000_000),
+            "connect_timeout": max(1, duration_ns(self.connect_timeout) // NS),
         }
         named = {"user": self.user, "sslrootcert": self.sslrootcert}
         parameters |= {name: value for name, value in named.items() if value}
         waits = (
-            _duration(name, getattr(self, name)) // 1_000_000
-            for name in ("statement_timeout", "lock_timeout")
+            duration_ns(getattr(self, name)) // 1_000_000 for name in ("statement_timeout", "lock_timeout")
         )
         return Access(parameters, self.schema, *waits)
 
@@ -255,21 +270,25 @@ class Timescale:
 
 def _check_aggregates(periods: Sequence[str], keep: str) -> None:
     """Refuse what TimescaleDB would refuse later: it looks at two buckets at least, and the newest is open."""
-    lengths = [_duration("aggregates", period) for period in periods]
+    lengths = [_duration("aggregates", period, 1) for period in periods]
     for period, length in zip(periods, lengths, strict=True):
         if length % 1_000_000_000:
             raise ValueError(f"aggregates: {period} is not a whole number of seconds")
     longest = max(lengths, default=0)
-    if keep and _duration("keep_rows", keep) < 4 * longest:
+    if keep and duration_ns(keep) < 4 * longest:
         raise ValueError(f"keep_rows: {keep} is shorter than four buckets of {duration_name(longest)}")
 
 
-def _duration(name: str, text: str) -> int:
+def _duration(name: str, text: str, least: int, most: int = 2**63 - 1) -> int:
     """Nanoseconds of a setting. Raises ValueError with its name."""
     try:
-        return duration_ns(text)
+        ns = duration_ns(text)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+    if not least <= ns <= most:
+        limit = f"{duration_name(least)} at least" if ns < least else f"{most // (86_400 * NS)}d at most"
+        raise ValueError(f"{name}: {text} is not what a server can keep to: {limit}")
+    return ns
 
 
 @contextlib.contextmanager

@@ -25,11 +25,11 @@ def test_what_is_kept_is_drained_once(tmp_path: Path) -> None:
     keep(section(tmp_path), store, [entry(4, 4)])
     there = status(section(tmp_path))
     assert (there.rows, there.batches, there.stores) == (13, 4, {"memory": 13})
-    done = drain(section(tmp_path), store, told=lambda rows, left: told.append((rows, left)))
+    done = drain(section(tmp_path), store, told=told.append)
     assert done == (13, 4, 0, 0, "")
     assert store.stamps("fills") == list(range(5))
     assert store.stamps() == stamps(0, 8)
-    assert told == [(13, 0)]
+    assert told == [13]
     assert drain(section(tmp_path), store) == (0, 0, 0, 0, "")
     assert status(section(tmp_path)).rows == 0
 

@@ -46,10 +46,12 @@ def overrides(store: Timescale) -> list[str]:
 
 def test_from_nothing_to_a_build_that_is_proven(said: Said, plain: Timescale, tmp_path: Path) -> None:
     assert "nothing is made yet: btcframe db init" in said("status")
-    assert said("verify") == "0 builds, 0 tables, 0 rows read: no findings.\n"
+    for command in ("verify", "migrate"):
+        assert f"there is nothing to {command} yet" in said(command, code=5)
     assert said("compact") == "There is nothing yet.\n"
-    assert said("init").splitlines()[0] == f"revision 0001 of schema {plain.schema}"
+    assert said("init").splitlines()[0] == f"Made: revision 0001 of schema {plain.schema}"
     assert said("init") == "Everything is there.\n"
+    assert said("verify") == "There is no sealed build yet.\n"
     assert json.loads(said("init", "--json")) == {"made": []}
     plain.write("b", "t", rows(0, 1000))
     plain.seal("b", {"tables": {"t": 1000}})
@@ -68,11 +70,11 @@ def test_from_nothing_to_a_build_that_is_proven(said: Said, plain: Timescale, tm
     found = json.loads(said("status", "--json"))
     assert {"facts", "revision", "head", "tables", "builds", "spool"} == set(found)
     assert [b["rows"] for b in found["builds"]] == [1000, 10]
-    assert said("verify", "b") == "1 builds, 1 tables, 1,000 rows read: no findings.\n"
+    assert said("verify", "b") == "1 build, 1 table, 1,000 rows read: no findings.\n"
     assert said("migrate") == "Everything is as it should be.\n"
     assert "vacuumed and analysed" in said("compact")
     assert {"table", "done", "pieces", "bytes"} == set(json.loads(said("compact", "--json"))["tables"][0])
-    assert "0 rows" in said("drain")
+    assert said("drain") == "Nothing waits in the spool.\n"
     assert [p.name for p in tmp_path.iterdir()] in (["cache"], ["cache", "spool"], ["spool", "cache"])
 
 
@@ -84,7 +86,7 @@ def test_a_finding_is_a_line_and_exit_code_5(said: Said, plain: Timescale, postg
     told = said("verify", code=5)
     assert told.splitlines() == [
         "b, table t: it holds 997 rows, and 1,000 were sealed",
-        "1 builds, 1 tables, 997 rows read: 1 findings.",
+        "1 build, 1 table, 997 rows read: 1 finding.",
     ]
     assert json.loads(said("verify", "--json", code=5))["findings"] == 1
     assert "there is no whole build c" in said("verify", "c", code=5)
@@ -118,8 +120,6 @@ def test_a_run_of_the_writer_without_create_on_the_database(
         ("run", *settings, "--cfg", "job"),
         ("db", "status", *settings),
         ("db", "verify", *settings),
-        ("db", "roles", *settings),
-        ("db", "--cfg", "job", *settings),
         ("db", "init", *settings, f"store.port={free_port()}"),
     ):
         done = btcframe(*arguments, env={"PGPASSWORD": CANARY})

@@ -7,7 +7,6 @@ import resource
 import signal
 from pathlib import Path
 
-import numpy as np
 import pytest
 from stores.every_row import read, rows
 
@@ -75,24 +74,3 @@ def test_a_full_disk_leaves_nothing_half(store: Delta) -> None:
     store.write("b", "t", rows(10, 10))
     store.seal("b", {"tables": {"t": 20}})
     assert read(store, "b")["row_ns"].equals(rows(0, 20)["row_ns"])
-
-
-def _write_all(path: str, offset: int) -> None:
-    store = Delta(path)
-    for part in range(6):
-        store.write("b", "t", rows((part + offset) % 6 * 100, 100))
-    store.seal("b", {"tables": {"t": 600}})
-
-
-def test_two_processes_building_the_same_build(store: Delta) -> None:
-    """Both write all rows of one build into a store that does not exist yet; each row is there once."""
-    context = multiprocessing.get_context("spawn")
-    # the second to finish may find rows it has just checked for sealed: it then has nothing new to write
-    processes = [context.Process(target=_write_all, args=(store.path, offset)) for offset in (0, 3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=120)
-    assert [process.exitcode for process in processes] == [0, 0]
-    got = read(store, "b")
-    np.testing.assert_array_equal(got["row_ns"].to_numpy(), rows(0, 600)["row_ns"].to_numpy())

@@ -15,6 +15,7 @@ from stores.every_row import read, rows, same
 
 from btcframe.api.storage import Administered
 from btcframe.errors import StoreError
+from btcframe.stores import lake, lake_merge
 from btcframe.stores.delta import Delta
 from btcframe.types import NS
 
@@ -103,6 +104,40 @@ def test_another_set_of_files_than_was_sealed_is_found(store: Delta) -> None:
     assert any("other files than were sealed" in f for f in findings(store))
     assert any("the log has 2,999 rows, and 3,000 were sealed" in f for f in findings(store))
     assert one.exists()  # nothing is deleted before a vacuum
+
+
+@pytest.mark.parametrize("first", ["init", "write", "seal", "record"])
+def test_whatever_makes_a_lake_makes_one_of_this_layout(store: Delta, first: str) -> None:
+    does = {
+        "init": store.init,
+        "write": lambda: store.write("b", "t", rows(0, 10)),
+        "seal": lambda: store.seal("b", {}),
+        "record": lambda: store.record("r", "runs", pa.table({"n": [0], "started_ns": [0]})),
+    }
+    does[first]()
+    status = Delta(store.path).status()
+    assert status.revision == status.head
+    assert list(store.migrate()) == []
+
+
+@pytest.mark.parametrize("appends", [5, 64, 65, 130, 157])
+def test_a_sealed_day_is_five_files_at_most(
+    store: Delta, monkeypatch: pytest.MonkeyPatch, appends: int
+) -> None:
+    """As 1,440 appends of 55 kB are, before a limit of 16 MB: here a tenth of the appends, and of the limits."""
+    numbers = np.random.default_rng(3).normal(size=(157, 60, 16))
+    of_one = 60 * (16 + 1) * 8
+    for rule, most in (("APPEND", 8), ("SEAL", 5)):
+        for module in (lake, lake_merge):
+            monkeypatch.setattr(module, rule, (most, 32 * of_one))
+    for at in range(appends):
+        columns = {f"c{j}": numbers[at, :, j] for j in range(16)}
+        store.write("b", "t", rows(at * 60, 60, **columns))
+    store.seal("b", {"tables": {"t": appends * 60}})
+    (table,) = (t for t in store.status().tables if t.name == "t")
+    assert table.pieces <= 5
+    assert [v.findings for v in store.verify("b")] == [()]
+    assert read(store, "b")["c0"].to_pylist() == numbers[:appends, :, 0].ravel().tolist()
 
 
 def test_many_appends_are_few_files_in_order(store: Delta) -> None:

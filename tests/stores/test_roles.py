@@ -118,6 +118,22 @@ def test_the_writer_writes_and_drops_nothing(roles: Roles, postgres_server: Post
     assert roles.writer.migrate() == []
 
 
+def test_the_writer_compacts_as_the_owner_and_the_reader_may_not(
+    roles: Roles, postgres_server: Postgres
+) -> None:
+    vacuumed = "SELECT count(*) FROM pg_stat_user_tables WHERE schemaname = %s AND vacuum_count = %s"
+    told = {c.table: c.done for c in roles.writer.compact()}
+    assert told["t"] == told["builds"] == "vacuumed and analysed"
+    with postgres_server.connect(roles.owner.database) as connection:
+        connection.execute("SELECT pg_stat_force_next_flush()")
+        assert connection.execute(vacuumed, (roles.owner.schema, 1)).fetchone() == (len(told),)
+    with pytest.raises(
+        StoreError, match=r"the tables cannot be compacted: table .* is another role's"
+    ) as caught:
+        roles.reader.compact()
+    assert "btcframe db roles" in caught.value.next
+
+
 def test_every_table_has_one_owner(roles: Roles, postgres_server: Postgres) -> None:
     """So any writer may widen what another made."""
     roles.writer.write("a", "by_writer", rows(0, 10))
@@ -166,3 +182,11 @@ def test_on_timescaledb(hyper: Timescale, timescale_port: int) -> None:
         "new", "t", rows(0, 10, g=pa.array(range(10), pa.float64()))
     )  # as the owner now, hypertable too
     hyper.write("new", "later", rows(0, 10))
+    kept = dataclasses.replace(hyper, compress_after="1d")
+    # who logs in is a superuser here, and acts as the owner: the job of "t" was made by the superuser
+    with pytest.raises(StoreError, match="insufficient permissions to run job") as caught:
+        kept.compact()
+    assert "btcframe db migrate" in caught.value.hint
+    assert "t: compression of chunks older than 1d" in kept.migrate()
+    assert kept.migrate() == []
+    assert {c.table: c.done for c in kept.compact()}["t"] == "1 job run, vacuumed and analysed"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import multiprocessing
 from collections.abc import Iterator
 
 import numpy as np
@@ -86,40 +85,6 @@ def test_reading_goes_by_the_key_and_sorts_nothing(plain: Timescale) -> None:
     assert "Index Scan using t_pkey" in str(plan) and "Sort" not in str(plan)
 
 
-def _hold(store: Timescale, queue: multiprocessing.Queue[str]) -> None:
-    with store.claim("abc", lambda: queue.put("waits")):
-        queue.put("builds")
-
-
-def test_only_one_process_builds(plain: Timescale) -> None:
-    context = multiprocessing.get_context("spawn")
-    queue: multiprocessing.Queue[str] = context.Queue()
-    with plain.claim("abc", lambda: pytest.fail("nobody else has it")):
-        process = context.Process(target=_hold, args=(plain, queue))
-        process.start()
-        assert queue.get(timeout=60) == "waits"
-    assert queue.get(timeout=60) == "builds"
-    process.join(timeout=60)
-
-
-def _write_all(store: Timescale, offset: int) -> None:
-    for part in range(6):
-        store.write("b", "t", rows((part + offset) % 6 * 100, 100))
-    store.seal("b", {"tables": {"t": 600}})
-
-
-def test_two_processes_building_the_same_build(plain: Timescale) -> None:
-    """Both write all rows of one build into a schema that does not exist yet; each row is there once."""
-    context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_write_all, args=(plain, offset)) for offset in (0, 3)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=120)
-    assert [process.exitcode for process in processes] == [0, 0]
-    assert read(plain, "b")["row_ns"].equals(rows(0, 600)["row_ns"])
-
-
 def test_limits_of_postgresql_are_told_before_anything_is_written(plain: Timescale) -> None:
     long = "x" * 63
     plain.write("b", "t", rows(0, 1, **{long: np.zeros(1)}))
@@ -162,6 +127,15 @@ def test_a_number_that_is_no_json_is_refused_by_the_server(plain: Timescale) -> 
         ({"chunk": "1 week"}, "chunk: '1 week' is not a duration"),
         ({"compress_after": "soon"}, "compress_after: 'soon' is not a duration"),
         ({"schema": ""}, "schema: it is empty"),
+        ({"schema": "s" * 64}, "63 bytes at most"),
+        ({"schema": "pg_mine"}, "pg_ is PostgreSQL's own"),
+        ({"lock_timeout": "1us"}, "lock_timeout: 1us is not what a server can keep to: 1ms at least"),
+        (
+            {"statement_timeout": "25d"},
+            "statement_timeout: 25d is not what a server can keep to: 24d at most",
+        ),
+        ({"chunk": "1ms"}, "chunk: 1ms is not what a server can keep to: 1s at least"),
+        ({"keep_rows": "1ns", "aggregates": ()}, "keep_rows: 1ns is not what a server can keep to"),
     ],
 )
 def test_settings_that_cannot_be(settings: dict[str, object], message: str) -> None:

@@ -219,15 +219,21 @@ def as_owner(connection: sa.Connection, schema: str) -> None:
     So every table has one owner, whoever made it: PostgreSQL lets only the owner widen a table, and gives rights to
     tables made later by who makes them.
     """
-    owner = connection.execute(
+    owner = owner_of(connection, schema)
+    if owner is not None:
+        connection.execute(sa.text("SELECT set_config('role', :owner, true)"), {"owner": owner})
+
+
+def owner_of(connection: sa.Connection, schema: str) -> str | None:
+    """The owner of the schema, where this role is a member of it, and not it."""
+    found: str | None = connection.execute(
         sa.text(
             "SELECT o.rolname FROM pg_namespace n JOIN pg_roles o ON o.oid = n.nspowner "
             "WHERE n.nspname = :schema AND o.rolname <> current_user AND pg_has_role(o.oid, 'MEMBER')"
         ),
         {"schema": schema},
     ).scalar_one_or_none()
-    if owner is not None:
-        connection.execute(sa.text("SELECT set_config('role', :owner, true)"), {"owner": owner})
+    return found
 
 
 def _make(

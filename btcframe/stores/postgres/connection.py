@@ -35,7 +35,8 @@ _UNREACHABLE = (
 """What libpq says where a connection fails, which has no code, and the cure."""
 
 _CURES = {
-    "42501": "This role lacks a right; what to grant: btcframe db roles store=timescale …",
+    "42501": "This role lacks a right; what to grant: btcframe db roles store=timescale … "
+    "A job of TimescaleDB that another role made becomes the owner's by btcframe db migrate.",
     "3F000": "The schema is gone: another program may have dropped it.",
     "42P01": "A table is gone: another program may have dropped it.",
     "53100": "The server's disk is full: free some space there.",

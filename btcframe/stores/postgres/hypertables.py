@@ -80,8 +80,30 @@ def apply(connection: sa.Connection, schema: str, layout: Layout) -> list[str]:
     return [line for (table,) in tables.fetchall() for line in settle(connection, schema, table, layout)]
 
 
+def check_possible(connection: sa.Connection, schema: str, layout: Layout) -> None:
+    """Refuse settings that ask for what the server cannot do. Raises StoreError."""
+    if not layout.compress_us:
+        return
+    if has_timescale(connection):
+        if has_policies(connection):
+            return
+        raise StoreError(
+            "store.compress_after needs the community edition of TimescaleDB; the server's is the Apache one",
+            where=f"schema {schema}",
+            hint="It has chunks, but no compression, policies and continuous aggregates.",
+            next="Install timescaledb under its own licence on the server, or leave compress_after empty.",
+        )
+    raise StoreError(
+        "store.compress_after needs TimescaleDB, which this database does not have",
+        where=f"schema {schema}",
+        hint="Plain PostgreSQL keeps rows as they are.",
+        next="CREATE EXTENSION timescaledb, as a superuser, or leave compress_after empty.",
+    )
+
+
 def settle(connection: sa.Connection, schema: str, table: str, layout: Layout) -> list[str]:
     """Bring one table to what the settings say; what was done, a line each."""
+    check_possible(connection, schema, layout)
     done: list[str] = []
     if has_timescale(connection):
         done += _chunks(connection, schema, table, layout)
@@ -89,20 +111,6 @@ def settle(connection: sa.Connection, schema: str, table: str, layout: Layout) -
             done += _compression(connection, schema, table, layout)
             if table == aggregates.TABLE:
                 done += _policy(connection, schema, table, "retention", "drop_after", layout.keep_us)
-        elif layout.compress_us:
-            raise StoreError(
-                "store.compress_after needs the community edition of TimescaleDB; the server's is the Apache one",
-                where=f"schema {schema}",
-                hint="It has chunks, but no compression, policies and continuous aggregates.",
-                next="Install timescaledb under its own licence on the server, or leave compress_after empty.",
-            )
-    elif layout.compress_us:
-        raise StoreError(
-            "store.compress_after needs TimescaleDB, which this database does not have",
-            where=f"schema {schema}",
-            hint="Plain PostgreSQL keeps rows as they are.",
-            next="CREATE EXTENSION timescaledb, as a superuser, or leave compress_after empty.",
-        )
     if table == aggregates.TABLE:
         done += _aggregates(connection, schema, layout)
     return [f"{table}: {what}" for what in done]
@@ -180,18 +188,23 @@ def _compression(connection: sa.Connection, schema: str, table: str, layout: Lay
 def _policy(
     connection: sa.Connection, schema: str, table: str, kind: str, field: str, wanted_us: int
 ) -> list[str]:
-    """A policy that does something to chunks of an age; 0: none."""
+    """A policy that does something to chunks of an age; 0: none.
+
+    One of another role than the table's owner, who may not run it, is made anew.
+    """
     name, wanted = _quoted(connection, schema, table), _interval(wanted_us) if wanted_us else None
-    have = _one(
+    have, ours = _row(
         connection,
-        "SELECT (config ->> %s)::interval FROM timescaledb_information.jobs "
+        "SELECT (config ->> %s)::interval, owner = (SELECT relowner FROM pg_class WHERE oid = %s::regclass) "
+        "FROM timescaledb_information.jobs "
         "WHERE hypertable_schema = %s AND hypertable_name = %s AND proc_name = %s",
         field,
+        name,
         schema,
         table,
         f"policy_{kind}",
-    )
-    if have == wanted:
+    ) or (None, True)
+    if have == wanted and ours:
         return []
     if have is not None:
         _one(connection, f"SELECT remove_{kind}_policy(%s::regclass)::text", name)
@@ -236,17 +249,19 @@ def _refresh(connection: sa.Connection, schema: str, name: str, period_us: int, 
     """
     since = _interval(layout.keep_us) if layout.keep_us else None
     wanted = (since, _interval(period_us), _interval(layout.refresh_us))
+    relation = _quoted(connection, schema, name)
     have = _row(
         connection,
-        "SELECT (config ->> 'start_offset')::interval, (config ->> 'end_offset')::interval, schedule_interval "
+        "SELECT (config ->> 'start_offset')::interval, (config ->> 'end_offset')::interval, schedule_interval, "
+        "owner = (SELECT relowner FROM pg_class WHERE oid = %s::regclass) "
         "FROM timescaledb_information.jobs WHERE hypertable_schema = %s AND hypertable_name = %s "
         "AND proc_name = 'policy_refresh_continuous_aggregate'",
+        relation,
         schema,
         name,
     )
-    if have == wanted:
+    if have == (*wanted, True):
         return []
-    relation = _quoted(connection, schema, name)
     if have:
         _one(connection, "SELECT remove_continuous_aggregate_policy(%s::regclass)::text", relation)
     _one(

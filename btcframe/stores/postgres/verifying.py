@@ -29,12 +29,17 @@ def verify(access: Access, build: str | None, layout: Layout) -> Iterator[Verifi
         If there is no such build, or it is not sealed.
     """
     with session(access, "the list of builds cannot be read") as connection:
-        sealed = manifests(connection, access.schema) if ready(connection, access.schema) else {}
+        if not ready(connection, access.schema):
+            raise StoreError(
+                "there is nothing to verify yet", where=str(access), next="Make it: btcframe db init …"
+            )
+        sealed = manifests(connection, access.schema)
     if build is not None and build not in sealed:
         raise StoreError(
             f"there is no whole build {build}",
             where=str(access),
             hint=did_you_mean(build, sealed) or "This store holds no build yet.",
+            next="btcframe db status store=timescale …",
         )
     return (
         verified
