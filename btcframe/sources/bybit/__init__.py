@@ -1,0 +1,1 @@
+"""Everything that is peculiar to Bybit's V5 market data."""
