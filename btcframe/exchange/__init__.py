@@ -1,0 +1,1 @@
+"""A local exchange that speaks Bybit V5: its public WebSocket and its market REST, with faults on demand."""
