@@ -44,7 +44,7 @@ class RecordedFeed:
         self._frames_read = self._frames_given = 0
         self._items = iter(log)
         self._decoded: Feed
-        if _has_frames(log):
+        if has_frames(log):
             decode = getattr(source, "decode", None)
             if decode is None:
                 raise DataError(
@@ -130,8 +130,8 @@ def heartbeat(ts: int) -> Batch:
     return Batch(events)
 
 
-def _has_frames(log: SessionLog) -> bool:
-    """Whether frames come before any fingerprint."""
+def has_frames(log: SessionLog) -> bool:
+    """Whether a log holds frames, before any fingerprint of events that are made again."""
     for item in log:
         if isinstance(item, FrameItem | EventsItem):
             return isinstance(item, FrameItem)

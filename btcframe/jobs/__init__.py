@@ -13,6 +13,7 @@ from btcframe.row_sources import has_book
 from btcframe.run import Run
 
 NEXT = {
+    "record": "Use it as a source: btcframe run source=session_log source.path={word}",
     "build": "Every column: report.html. Train on it: btcframe train, with the same source, clock and features",
     "train": "Trade its predictions: btcframe backtest trained={dir}, with the same settings",
     "backtest": "Its page: btcframe report {word}    The same session again, to the bit: btcframe replay {word}",

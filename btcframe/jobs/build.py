@@ -16,6 +16,7 @@ from btcframe.building import (
     identity,
     write_build,
 )
+from btcframe.live_sources import needs_recording
 from btcframe.parts import available_threads
 from btcframe.pipeline import Pipeline
 from btcframe.report.build_page import build_page
@@ -44,6 +45,7 @@ def build(run: Run) -> Build:
     ConfigError, DataError, StoreError
     """
     source, store = run.component("source"), run.component("store")
+    needs_recording(source, run.config["source"]["plugin"], "a training table")
     what = identity(run.config, run.catalog, source.fingerprint())
     name = build_id(what)
 

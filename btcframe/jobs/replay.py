@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,12 @@ def main(run: Run) -> ReplayResult:
 def replay(run: Run, directory: Path) -> ReplayResult:
     """Replay a session; see `main`. `run` gives the catalog and the console."""
     manifest = load_manifest(directory)
+    if manifest["verb"] == "record":
+        raise DataError(
+            f"{directory} is a recording: it holds what a source gave, and nothing was decided in it",
+            hint="A replay repeats a session that traded.",
+            next=f"Use it as a source: btcframe run source=session_log source.path={shlex.quote(str(directory))}",
+        )
     session = Run(directory, manifest["config"], run.catalog, run.console)
     log = SessionLog(directory / SESSION)
     recorded = load_tables(directory / TABLES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from btcframe.config import Spool
+from btcframe.config import Record, Spool
 from btcframe.plugins import Catalog
 from btcframe.run import Quiet, Run
 
@@ -27,6 +27,7 @@ def make_run(folder: Path, catalog: Catalog, name: str = "run", **changes: Any) 
         "build": {"batch": 500, "rows": False},
         "state": {"every": "1m", "fresh": "10m"},
         "spool": vars(Spool(path=str(folder / "spool"))),
+        "record": vars(Record()),
         "validation": {"folds": 3, "embargo": "10s", "min_train": 200, "expanding": True},
         "backtest": {"cash": 50_000.0, "flatten": False},
         "source": {"plugin": "random_walk", "duration": "20m"},

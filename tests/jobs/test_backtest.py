@@ -138,7 +138,7 @@ def test_a_cut_session_log_is_not_taken_for_whole(
     log = SessionLog(session[0].dir / SESSION)
     with pytest.raises(RuntimeError), SessionWriter(tmp_path / SESSION, log.header) as writer:
         for item in log:
-            writer._add(str(item.__struct_config__.tag), item)
+            writer.add(item)
         raise RuntimeError  # everything but the closing line
     with pytest.raises(DataError, match="ends before the session did"):
         replay.replay(session[0], tmp_path)
