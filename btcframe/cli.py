@@ -14,6 +14,7 @@ import traceback
 
 VERBS = {
     "run": "build, train, backtest and report in one go: the main job",
+    "record": "what a source gives, untouched, into a session log: to be run, built and judged on again",
     "build": "events to the training table: rows, features, regime descriptors, labels",
     "train": "purged walk-forward training and out-of-sample predictions",
     "backtest": "out-of-sample predictions against the simulated venue",
@@ -25,6 +26,7 @@ NOUNS = {
     "plugins": "what is installed: slots, names, parameters, failures (list, check NAME; --json)",
     "features": "feature columns, all or some: unit, range, formula, source, cost (--json, --markdown, --no-cost)",
     "db": "the store: make, look at, migrate, verify, compact it; the spool before it (key=value …; --json)",
+    "exchange": "a local exchange that speaks Bybit V5, with faults on demand (key=value …; --faults)",
     "report": "the page of a finished run made again from its files: btcframe report DIR",
     "completion": 'tab completion: eval "$(btcframe completion bash)", or zsh',
 }
@@ -32,6 +34,7 @@ SUBCOMMANDS = {
     "plugins": ("list", "check", "--json"),
     "features": ("--json", "--markdown", "--no-cost"),
     "db": ("init", "status", "migrate", "verify", "compact", "drain", "roles"),
+    "exchange": ("--faults",),
     "report": (),
     "completion": ("bash", "zsh"),
 }
@@ -69,6 +72,15 @@ _DB_HELP = """
   roles           print a script that makes roles of least rights, where the store has roles
 
 Which store: store=delta store.path=lake, or store=timescale store.host=HOST …; its settings: btcframe db --cfg job
+"""
+
+_EXCHANGE_HELP = """
+  btcframe exchange                                                  a synthetic market, at 127.0.0.1:8765
+  btcframe exchange 'exchange.symbols=[BTC/USDT:USDT,BTC/USDT]' exchange.speed=10
+  btcframe exchange source=cryptofeed_capture source.path=FILE exchange.repeat=true
+  btcframe exchange 'exchange.faults=[drop@10s/30s,gap@5s*3]'        what goes wrong by itself, and when
+
+Every fault: btcframe exchange --faults   Every setting: btcframe exchange --cfg job   It is stopped with Ctrl-C.
 """
 
 
@@ -133,6 +145,12 @@ def dispatch(arguments: list[str]) -> int:
         print(f"btcframe {word}: {NOUNS[word]}\n  btcframe {word} [{'|'.join(SUBCOMMANDS[word]) or 'DIR'}]")
         if word == "db":
             print(_DB_HELP, end="")
+        if word == "exchange":
+            print(_EXCHANGE_HELP, end="")
+    elif word == "exchange":
+        from btcframe import exchange_command
+
+        return exchange_command.main(rest)
     elif word == "db":
         from btcframe import db
 

@@ -119,7 +119,7 @@ def complete(shell: str, line: str, verbs: tuple[str, ...], nouns: dict[str, tup
     words = words[1:]
     if not words:
         return [w for w in (*verbs, *nouns) if w.startswith(current)]
-    if words[0] in nouns and len(words) == 1:
+    if len(words) == 1 and any(not word.startswith("-") for word in nouns.get(words[0], ())):
         return [w for w in nouns[words[0]] if w.startswith(current)]
     if words[0] not in (*verbs, *nouns):
         return []
@@ -130,7 +130,8 @@ def complete(shell: str, line: str, verbs: tuple[str, ...], nouns: dict[str, tup
     if words[0] in nouns:
         settings = tuple(known["looked_at"][words[0]])
         found = [c for c in found if c.startswith((*settings, "--cfg"))]
-        found += [flag for flag in ("--json",) if flag.startswith(current)]
+        flags = [word for word in nouns[words[0]] if word.startswith("-")] or ["--json"]
+        found += [flag for flag in flags if flag.startswith(current)]
     if shell == "bash" and "=" in current:  # bash breaks words at '=': give only what follows it
         return [c[current.rindex("=") + 1 :] for c in found]
     return found

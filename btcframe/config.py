@@ -25,7 +25,7 @@ FSYNC = ("always", "interval", "never")
 """What spool.fsync may be."""
 
 
-LOOKED_AT = {"db": ("store", "spool")}
+LOOKED_AT = {"db": ("store", "spool"), "exchange": ("source", "seed", "exchange")}
 """What takes overrides and is no job, and the settings that it looks at: all others would do nothing."""
 
 
@@ -117,12 +117,63 @@ class Spool:
 
 
 @dataclass
+class Record:
+    """How long a source is recorded, and how its session log is kept.
+
+    Parameters
+    ----------
+    duration : str      from the first frame on; 0s: until Ctrl-C, or the source ends
+    flush : str         real time after which what was consumed is written, however little: the most a crash can lose
+    sync : bool         wait for the disk itself each time, so that a crash of the machine loses no more than one of the
+                        process
+    part : int          bytes on disk after which another file is begun; 0: never
+    every : str         time after which another file is begun; 0s: never
+    """
+
+    duration: str = "0s"
+    flush: str = "1s"
+    sync: bool = True
+    part: int = 256_000_000
+    every: str = "1h"
+
+
+@dataclass
+class Exchange:
+    """The local exchange: what it lists, where it listens, how fast it goes and what goes wrong.
+
+    Parameters
+    ----------
+    symbols : list      ccxt's; empty takes the source's own
+    host : str          the address it listens at
+    port : int          0 takes a free one
+    speed : str         market time per time, e.g. 10; max goes as fast as those read who listen
+    repeat : bool       let a market begin again where it ends
+    duration : str      how long it is open; 0s until it is stopped
+    history : int       states of a topic of the book that it remembers, for /control/book
+    idle : str          a client that says nothing for so long is disconnected
+    limited : bool      whether requests and new connections are counted, and 403 is answered, as Bybit does
+    faults : list       what goes wrong by itself: NAME[@FIRST][/EVERY][+LASTING][*AMOUNT][:TOPIC], e.g. drop@10s/30s
+    """
+
+    symbols: list[str] = field(default_factory=list)
+    host: str = "127.0.0.1"
+    port: int = 8765
+    speed: str = "1"
+    repeat: bool = False
+    duration: str = "0s"
+    history: int = 1000
+    idle: str = "10m"
+    limited: bool = True
+    faults: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Root:
     """Every setting of every verb. Slots hold component nodes: ``{plugin: name, field: value, …}``.
 
     Parameters
     ----------
-    verb : str          the job: run, build, train, backtest, replay, facts, regimes
+    verb : str          the job: run, record, build, train, backtest, replay, facts, regimes
     seed : int          the one seed; everything random is derived from it
     trained : str       backtest: directory of a finished `train` or `run` whose models to trade; "" trains first
     session : str       replay: directory of the run to replay
@@ -145,6 +196,8 @@ class Root:
     backtest: Backtest = field(default_factory=Backtest)
     state: State = field(default_factory=State)
     spool: Spool = field(default_factory=Spool)
+    exchange: Exchange = field(default_factory=Exchange)
+    record: Record = field(default_factory=Record)
     source: Any = None
     clock: Any = None
     store: Any = None
@@ -193,7 +246,7 @@ def check_settings(config: Mapping[str, Any]) -> None:
     ------
     ConfigError
     """
-    for section in ("build", "validation", "backtest", "state", "spool"):
+    for section in ("build", "validation", "backtest", "state", "spool", "record"):
         if not isinstance(config[section], Mapping):
             raise ConfigError(f"{section}: {config[section]!r} is not a section with settings of its own")
     if not 0 <= config["seed"] < 2**63:
@@ -202,6 +255,10 @@ def check_settings(config: Mapping[str, Any]) -> None:
     for name in ("every", "fresh"):
         duration(config, "state", name)
     check_spool(config)
+    for name in ("duration", "flush", "every"):
+        duration(config, "record", name)
+    if config["record"]["part"] < 0:
+        raise ConfigError(f"record.part: {config['record']['part']} is not a number of bytes; 0 is no limit")
     if config["warm_start"] and not Path(config["warm_start"]).is_dir():
         raise ConfigError(
             f"warm_start: there is no directory {config['warm_start']}",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
+from rich.live import Live
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from btcframe.run import Bar
+from btcframe.run import Bar, Show
 
 
 class Unread(Console):
@@ -44,6 +46,28 @@ class Terminal:
         with Progress(*columns, console=self._err, transient=True, disable=quiet) as progress:
             task = progress.add_task(description, total=total, unit=unit)
             yield _Task(progress, task)
+
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[Show]:
+        """A line on standard error that is replaced twice a second; where that is no terminal, one a minute."""
+        if not self._err.is_terminal:
+            yield _paced(60.0, 60.0, lambda text: self._err.print(text, soft_wrap=True, markup=False))
+            return
+        with Live(console=self._err, transient=True, auto_refresh=False) as live:
+            yield _paced(0.0, 0.5, lambda text: live.update(Text(text), refresh=True))
+
+
+def _paced(first: float, every: float, put: Callable[[str], None]) -> Show:
+    """Put lines, the first after so many seconds, the others so far apart at least."""
+    due = time.monotonic() + first
+
+    def show(make: Callable[[], str]) -> None:
+        nonlocal due
+        if (now := time.monotonic()) >= due:
+            due = now + every
+            put(make())
+
+    return show
 
 
 class _Rate(ProgressColumn):

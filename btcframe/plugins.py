@@ -156,12 +156,16 @@ class Catalog:
                 continue
             values[field.name] = convert(field, value, f"{path}.{field.name}", self.build)
         try:
-            return component.cls(**values)
+            made = component.cls(**values)
         except (ValueError, TypeError, ArithmeticError) as error:
             # "alpha: -1 is not positive" becomes model.alpha: …
             named = str(error).partition(":")[0] in [field.name for field in component.fields]
             what = f"{path}{'.' if named else ': '}{error}"
             raise ConfigError(what, where=where or f"{slot}={component.name}") from error
+        settled = getattr(
+            made, "settled", None
+        )  # of one whose settings name something that names another component
+        return made if settled is None else settled(self.build)
 
     def notify(self, event: SessionEvent) -> None:
         """Tell every observer; one that raises is logged and the others are still told."""

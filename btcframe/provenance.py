@@ -30,11 +30,19 @@ def code_of(nodes: Iterable[tuple[str, Any]], catalog: Catalog) -> dict[str, str
 
 def _packages(slot: str, node: Mapping[str, Any], catalog: Catalog) -> set[str]:
     component = catalog.get(slot, node["plugin"])
-    found = {component.cls.__module__.partition(".")[0]}
+    found = {_package(component.cls)}
     for field in component.fields:
         if field.slot and node.get(field.name):
             found |= _packages(field.slot, node[field.name], catalog)
+    if hasattr(component.cls, "settled"):  # it finds out itself which other components it needs
+        made = catalog.build(slot, node)
+        inner = (getattr(made, field.name) for field in component.fields if field.slot)
+        found |= {_package(type(one)) for one in inner if one is not None}
     return found
+
+
+def _package(cls: type) -> str:
+    return cls.__module__.partition(".")[0]
 
 
 def code_digest(package: str) -> str:

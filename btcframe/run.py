@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -56,6 +56,13 @@ class Console(Protocol):
     ) -> contextlib.AbstractContextManager[Bar]:
         """A bar with rate and ETA; silent when not a terminal."""
 
+    def watch(self) -> contextlib.AbstractContextManager[Show]:
+        """A line that says how something without an end stands; asked for again and again, made when it is due."""
+
+
+Show = Callable[[Callable[[], str]], None]
+"""Shows the line that is made, if it is time for another one."""
+
 
 class Quiet:
     """A console for tests, workers and libraries."""
@@ -67,6 +74,11 @@ class Quiet:
     def progress(self, description: str, total: float | None, unit: str) -> Iterator[Bar]:
         """Show nothing."""
         yield self
+
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[Show]:
+        """Show nothing."""
+        yield lambda make: None
 
     def advance(self, n: float) -> None:
         """Count nothing."""

@@ -13,12 +13,12 @@ from btcframe.audit import Audit
 from btcframe.errors import ModelError
 from btcframe.pipeline import Pipeline
 from btcframe.run import Run
-from btcframe.session_log import CommandItem, SessionLog
+from btcframe.session_log import LOG, CommandItem, SessionLog
 from btcframe.trader import PROMOTE, Log, Promotion, Trader
 from btcframe.training import Fold
 from btcframe.types import Instrument
 
-SESSION = "session.jsonl.zst"
+SESSION = LOG
 """The session log in a run's directory."""
 
 STATE = "state.bin"

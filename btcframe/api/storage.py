@@ -159,7 +159,8 @@ class Administered(Protocol):
         Raises
         ------
         StoreError
-            If there is no such build, or it is not sealed. What is wrong with rows or files is a finding, no error.
+            If nothing is made yet, there is no such build, or it is not sealed. What is wrong with rows or files is a
+            finding, no error.
         """
 
     def compact(self) -> Sequence[Compacted]:

@@ -29,7 +29,7 @@ class BinanceRaw:
 
     Parameters
     ----------
-    paths : tuple of str    files, plain or gzip, in the order of recording
+    paths : tuple of str    files, plain or packed (.gz, .zst, .zip), in the order of recording
     market : Market         spot or usdm; auto tells it from the messages
     symbol : str            ccxt's, e.g. BTC/USDT:USDT; empty takes the recording's
     tick : float, optional  price step, quote; default 0.01 (spot), 0.1 (usdm), which are BTCUSDT's
