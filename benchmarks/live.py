@@ -175,6 +175,8 @@ def wire_to_row(url: str, control: Connection) -> tuple[float, np.ndarray[Any, A
             messages = sum(frame.stream[:9] == "orderbook" for frame in batch.frames)
             if messages and not done:
                 cpu = time.process_time()
+            elif not messages and feed.counters.lost:  # the exchange would not send the rest again
+                raise AssertionError(f"the connection was lost: {feed.counters}")
             done += [now] * messages
             if feed.decoder.update_id == last:
                 break

@@ -16,7 +16,7 @@ from btcframe.api import Administered, Store, StoreStatus, Verified
 from btcframe.config import check_spool
 from btcframe.console import Terminal, Unread
 from btcframe.errors import ConfigError, StoreError, did_you_mean
-from btcframe.hydra_app import as_yaml, composed
+from btcframe.hydra_app import as_yaml, composed, without_cfg
 from btcframe.plugins import discover
 from btcframe.spool import use
 from btcframe.spool.status import SpoolStatus
@@ -27,7 +27,7 @@ _FLAGS = {"drain": ("--retry", "--anyway")}
 
 def main(arguments: Sequence[str]) -> int:
     """Run `btcframe db COMMAND [BUILD] [key=value …] [--json]`; returns the exit code."""
-    arguments, shown = _without_cfg(arguments)
+    arguments, shown = without_cfg("db", arguments)
     words, overrides, flags = _sorted(arguments)
     command, rest = (words[0], words[1:]) if words else ("status", [])
     if command not in COMMANDS:
@@ -63,19 +63,6 @@ def main(arguments: Sequence[str]) -> int:
             hint="It has none of the methods of btcframe.api.Administered: its author may add them.",
         )
     return COMMANDS[command](store, config, rest, flags)
-
-
-def _without_cfg(arguments: Sequence[str]) -> tuple[list[str], bool]:
-    """The other arguments, and whether `--cfg job` asks to show the settings and do nothing."""
-    rest = list(arguments)
-    for flag in ("--cfg", "-c"):
-        if flag in rest:
-            at = rest.index(flag)
-            if rest[at + 1 : at + 2] != ["job"]:
-                raise ConfigError(f"btcframe db {flag} shows job", hint="Write --cfg job.")
-            del rest[at : at + 2]
-            return rest, True
-    return rest, False
 
 
 def _sorted(arguments: Iterable[str]) -> tuple[list[str], list[str], list[str]]:

@@ -19,7 +19,7 @@ from btcframe.errors import ConfigError, PluginError
 from btcframe.exchange.core import Exchange
 from btcframe.exchange.faults import GRAMMAR, parse, table
 from btcframe.exchange.listed import markets
-from btcframe.hydra_app import as_yaml, composed
+from btcframe.hydra_app import as_yaml, composed, without_cfg
 from btcframe.plugins import Catalog, discover
 from btcframe.types import NS, duration_ns
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
     if list(arguments) == ["--faults"]:
         _show_faults()
         return 0
-    rest, shown = _without_cfg(arguments)
+    rest, shown = without_cfg("exchange", arguments)
     for word in rest:
         if word.startswith("-") or "=" not in word:
             raise ConfigError(
@@ -123,19 +123,6 @@ def _duration(settings: Mapping[str, Any], name: str) -> int:
         raise ConfigError(f"exchange.{name}: {error}") from error
 
 
-def _without_cfg(arguments: Sequence[str]) -> tuple[list[str], bool]:
-    """The other arguments, and whether `--cfg job` asks to show the settings and do nothing."""
-    rest = list(arguments)
-    for flag in ("--cfg", "-c"):
-        if flag in rest:
-            at = rest.index(flag)
-            if rest[at + 1 : at + 2] != ["job"]:
-                raise ConfigError(f"btcframe exchange {flag} shows job", hint="Write --cfg job.")
-            del rest[at : at + 2]
-            return rest, True
-    return rest, False
-
-
 async def _serve(server: Server, seconds: float) -> None:
     """Serve until Ctrl-C, or for so long; 0 is until Ctrl-C."""
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -146,23 +133,28 @@ async def _serve(server: Server, seconds: float) -> None:
     out, err = Unread(highlight=False), Unread(stderr=True, highlight=False)
     begin = time.monotonic()
 
-    def say() -> None:
-        out.print(_greeting(server), soft_wrap=True, markup=False)
-
-    with Live(
+    live = Live(
         get_renderable=lambda: _line(server.exchange, begin), console=err, transient=True, auto_refresh=False
-    ) as live:
+    )
+    refreshing: list[asyncio.Task[None]] = []
 
-        async def refresh() -> None:
-            while err.is_terminal:
+    async def refresh() -> None:
+        with live:
+            while True:
                 live.refresh()
                 await asyncio.sleep(_REFRESH)
 
-        refreshing = asyncio.create_task(refresh())
-        try:
-            await server.run(say, stop)
-        finally:
-            refreshing.cancel()
+    def ready() -> None:
+        out.print(_greeting(server), soft_wrap=True, markup=False)
+        if err.is_terminal:  # after the greeting: they may share the terminal
+            refreshing.append(asyncio.create_task(refresh()))
+
+    try:
+        await server.run(ready, stop)
+    finally:
+        for task in refreshing:
+            task.cancel()
+        await asyncio.gather(*refreshing, return_exceptions=True)
     out.print(f"Closed. {_line(server.exchange, begin)}", soft_wrap=True, markup=False)
 
 

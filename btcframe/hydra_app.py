@@ -9,6 +9,7 @@ import dataclasses
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional, cast
 
@@ -89,6 +90,19 @@ def composed(catalog: Catalog, name: str, overrides: list[str]) -> dict[str, Any
         if explained is None or explained is error:
             raise
         raise explained from None
+
+
+def without_cfg(name: str, arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """A noun's other arguments, and whether `--cfg job` asks to show the settings and do nothing."""
+    rest = list(arguments)
+    for flag in ("--cfg", "-c"):
+        if flag in rest:
+            at = rest.index(flag)
+            if rest[at + 1 : at + 2] != ["job"]:
+                raise ConfigError(f"btcframe {name} {flag} shows job", hint="Write --cfg job.")
+            del rest[at : at + 2]
+            return rest, True
+    return rest, False
 
 
 def as_yaml(config: dict[str, Any]) -> str:

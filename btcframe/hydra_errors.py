@@ -91,6 +91,8 @@ def _explain_key(
     cause: OmegaConfBaseException, full_key: str, catalog: Catalog, verb: str, where: str
 ) -> BtcframeError:
     message = last_line(cause, first=True)
+    if "is not a ListConfig" in message:
+        return ConfigError(f"{full_key}: it is a list: write '{full_key}=[…]'", where=where)
     if "not in" not in message and "not in struct" not in message:
         return ConfigError(f"{full_key}: {message}", where=where)
     owner, known, prefix, name = _owner(cause, full_key, catalog)

@@ -19,7 +19,7 @@ def needs_recording(source: Any, name: str, purpose: str) -> None:
     ----------
     source : Source
     name : str        of its plugin
-    purpose : str     what has to be there again: "a table", …
+    purpose : str     what has to come out the same again: "a table", …
 
     Raises
     ------

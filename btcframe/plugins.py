@@ -162,9 +162,8 @@ class Catalog:
             named = str(error).partition(":")[0] in [field.name for field in component.fields]
             what = f"{path}{'.' if named else ': '}{error}"
             raise ConfigError(what, where=where or f"{slot}={component.name}") from error
-        settled = getattr(
-            made, "settled", None
-        )  # of one whose settings name something that names another component
+        # a recorded session names the source that it is of
+        settled = getattr(made, "settled", None)
         return made if settled is None else settled(self.build)
 
     def notify(self, event: SessionEvent) -> None:

@@ -63,7 +63,10 @@ class Meter:
         seconds = max(now_ns - self._shown_ns, 1) / NS
         rate = (self.frames - self._shown) / seconds
         self._shown, self._shown_ns = self.frames, now_ns
-        told = [f"{_span(now_ns - self._began_ns)}  {self.frames:,} frames, {rate:,.0f}/s", self._market()]
+        told = [
+            f"{_span(now_ns - self._began_ns)}  {counted(self.frames, 'frame')}, {rate:,.0f}/s",
+            self._market(),
+        ]
         if self._mono_ns:
             told.append(f"lag {(now_ns - self._mono_ns) / 1e6:.1f} ms")
         if (wire := self._latency.summary().get("wire")) is not None:
@@ -73,7 +76,7 @@ class Meter:
     def summary(self) -> str:
         """What was recorded, in a line."""
         span = _span(self.last_ns - self.first_ns)
-        return f"{self.frames:,} frames of {self._feed.instrument.symbol} in {span} · {self._market()} · {self._disk()}"
+        return f"{counted(self.frames, 'frame')} of {self._feed.instrument.symbol} in {span} · {self._market()} · {self._disk()}"
 
     def plain(self) -> dict[str, Any]:
         """Plain values, for the manifest. Sizes are bytes."""
@@ -139,5 +142,5 @@ def until_stopped(now: Callable[[], float] = time.monotonic) -> Iterator[Callabl
 
 
 def _span(ns: int) -> str:
-    minutes, seconds = divmod(ns // NS, 60)
+    minutes, seconds = divmod(round(ns / NS), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"

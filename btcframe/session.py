@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from btcframe.api import Wakes
+from btcframe.api import Source, Wakes
 from btcframe.artefacts import Builder, load_model, read_manifest
 from btcframe.audit import Audit
 from btcframe.errors import ModelError
@@ -89,6 +89,13 @@ def of_log(log: SessionLog, directory: Path, catalog: Builder) -> list[Promotion
         for item in log
         if isinstance(item, CommandItem) and item.name == PROMOTE
     ]
+
+
+def log_header(run: Run, source: Source, instrument: Instrument) -> dict[str, Any]:
+    """What a session log says of itself: whose decoder its frames need, the seed, the instrument."""
+    origin = getattr(source, "origin", None)
+    node = run.config["source"] if origin is None else origin()
+    return {"source": node, "seed": run.seed, **header(instrument)}
 
 
 def header(instrument: Instrument) -> dict[str, str]:

@@ -230,9 +230,9 @@ def market(limits: Limits | None = None, **fields: Any) -> Iterator[Market]:
         source = Bybit(symbol=SYMBOL, depth=DEPTH, ws=at.ws, rest=at.http, **{**quick, **fields})
         wall = Clock()
         feed = source.open(seed=0)
-        settings = feed._settings
+        settings = feed.settings
         limits = limits or settings.limits
-        feed = LiveFeed(feed._adapter, replace(settings, limits=limits, clocks=Clocks(wall=wall)))
+        feed = LiveFeed(feed.adapter, replace(settings, limits=limits, clocks=Clocks(wall=wall)))
         with contextlib.closing(feed):
             session = Market(at, feed, wall)
             session.until(session.recovered)

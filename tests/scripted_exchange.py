@@ -113,7 +113,9 @@ class Exchange:
         self.heard: list[list[str]] = []
         self._loop = asyncio.new_event_loop()
         self._up = threading.Event()
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._main(),))
+        self._thread = threading.Thread(
+            target=self._loop.run_until_complete, args=(self._main(),), daemon=True
+        )
 
     def __enter__(self) -> Exchange:
         self._thread.start()
@@ -124,7 +126,8 @@ class Exchange:
         if self._loop.is_closed():
             return
         self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join()
+        self._thread.join(20)
+        assert not self._thread.is_alive(), "the exchange waits for a connection that is not given up"
         self._loop.close()
 
     @property

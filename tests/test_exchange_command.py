@@ -80,6 +80,8 @@ def test_its_settings(capsys: pytest.CaptureFixture[str]) -> None:
         (["exchange.symbols=[BTC/USTD:USTD]"], 2, "the source has no BTC/USTD:USTD"),
         (["exchange.symbols=[BTC/USDT,BTC/USDT]"], 2, "a symbol comes twice"),
         (["source=klines", "source.paths=[x.csv]"], 2, "gives rows without a book"),
+        (["source=bybit"], 2, "source bybit is live"),
+        (["exchange.faults=gap"], 2, "exchange.faults: it is a list: write 'exchange.faults=[…]'"),
         (["source=synthetc"], 3, "Did you mean source=synthetic?"),
         (["exchange.prot=3"], 2, "prot"),
         (["model=ridge"], 2, "btcframe exchange does not look at it"),

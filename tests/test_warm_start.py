@@ -18,8 +18,9 @@ from jobs.small import make_run
 
 from btcframe import building
 from btcframe import warm_start as ws
+from btcframe.config import Record
 from btcframe.errors import DataError
-from btcframe.jobs import build
+from btcframe.jobs import build, record
 from btcframe.run import Run
 from btcframe.saved_state import read_state
 from btcframe.session import SESSION, STATE, open_pipeline
@@ -148,6 +149,18 @@ def test_the_rows_of_a_build_are_as_good_where_it_ends_on_an_edge(make: Make, se
     assert start.refused["saved state"].startswith("there is no saved state")
     assert "there is no session log" in start.refused["session log"]
     check_equal(run, cut, pipeline, bits, edge + 1)
+
+
+def test_a_recording_of_several_files_is_a_session_to_start_from(make: Make) -> None:
+    how = vars(Record()) | {"every": "20s", "sync": False}
+    first = make(source={"until": 3000, "framed": True}, verb="record", record=how)
+    with first.recorded():
+        record.main(first)
+    assert len(SessionLog(first.dir / SESSION).paths) > 3
+    run = make(source={"since": 3000, "framed": True}, warm_start=str(first.dir))
+    start, pipeline, bits = begin(run)
+    assert start.way == "session log"
+    check_equal(run, 3000, pipeline, bits)
 
 
 def test_other_features_start_from_the_log(make: Make) -> None:

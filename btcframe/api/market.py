@@ -46,6 +46,8 @@ class Source(Protocol):
     One that knows how long its market is has ``span_ns``, so that too long a one is refused before any work.
     One whose batches carry rows instead of events has ``row_period_ns() -> int``, how long a row is: the clock must
     agree, and jobs that need a book refuse it.
+    One that gives what another source gave, recorded, has ``origin() -> Mapping``, that source's node: a log of what it
+    gives names it, and so needs no other log.
     One that is live has ``live_ns() -> int``, how long a session lasts, 0 for until it is stopped: it will not say the
     same again, so no table is built from it.
     """

@@ -26,6 +26,7 @@ class Kind(NamedTuple):
     counts : str        what the amount is
     lasting_ns : int    where nothing is said; 0 does not last, and cannot
     topic : bool        whether it can be told of one topic
+    most : int          the largest amount
     """
 
     what: str
@@ -33,6 +34,7 @@ class Kind(NamedTuple):
     counts: str = ""
     lasting_ns: int = 0
     topic: bool = False
+    most: int = 1_000_000
 
 
 FOR_EVER = 10**18
@@ -53,11 +55,11 @@ FAULTS = {
     "crossed": Kind("the book is sent with a bid above its best ask", 1, "messages", topic=True),
     "malformed": Kind("a message of the book is damaged: it is no JSON any more", 1, "messages", topic=True),
     "truncated": Kind("a message of the book ends in the middle", 1, "messages", topic=True),
-    "oversized": Kind("a message of many bytes comes in between", 8_000_000, "bytes"),
-    "binary": Kind("binary frames of random bytes come in between", 1, "frames"),
+    "oversized": Kind("a message of many bytes comes in between", 8_000_000, "bytes", most=64_000_000),
+    "binary": Kind("binary frames of random bytes come in between", 1, "frames", most=10_000),
     "late_ack": Kind("subscriptions are answered late", 5_000, "ms", lasting_ns=60 * NS),
     "refuse": Kind("subscriptions fail", 1, "subscriptions"),
-    "skew": Kind("the exchange's clock steps, ahead or (negative) back", 2_000, "ms", lasting_ns=FOR_EVER),
+    "skew": Kind("the exchange's clock steps, ahead or (negative) back", 2_000, "ms", FOR_EVER, most=10**12),
     "too_many": Kind("requests and new connections are answered with 429", lasting_ns=5 * NS),
     "forbidden": Kind("requests and new connections are answered with 403", lasting_ns=5 * NS),
     "outage": Kind(
@@ -71,7 +73,7 @@ FAULTS = {
 ON_MESSAGES = ("gap", "duplicate", "reorder", "malformed", "truncated")
 """Those that befall the messages of a topic on their way."""
 
-_WRITTEN = re.compile(r"(?P<name>\w+)(?P<marks>(?:[@/+]\w+|\*-?\d+)*)(?::(?P<topic>\S+))?")
+_WRITTEN = re.compile(r"(?P<name>\w+)(?P<marks>(?:[@/+]\w+|\*-?[1-9]\d*)*)(?::(?P<topic>\S+))?")
 _MARKS = {"@": "at", "/": "every", "+": "lasting", "*": "amount"}
 GRAMMAR = "NAME[@FIRST][/EVERY][+LASTING][*AMOUNT][:TOPIC], e.g. gap@5s/30s*3:orderbook.50.BTCUSDT"
 """How a fault is written on a command line."""
@@ -114,7 +116,9 @@ class Fault:
             try:
                 duration_ns(getattr(self, name) or "0s", zero=True)
             except ValueError as error:
-                raise ConfigError(f"exchange.faults: {self.name}: {name}: {error}", hint=GRAMMAR) from None
+                raise ConfigError(
+                    f"exchange.faults: {self.name}: {name}: {error}", hint=f"Write {GRAMMAR}."
+                ) from None
         kind = FAULTS[self.name]
         has = {"lasting": kind.lasting_ns, "amount": kind.amount, "topic": kind.topic}
         for name, possible in has.items():
@@ -124,9 +128,15 @@ class Fault:
                     hint=f"It is: {kind.what}.",
                 )
         if self.every and not self.every_ns:
-            raise ConfigError(f"exchange.faults: {self.name}: every 0s would never end", hint=GRAMMAR)
+            raise ConfigError(
+                f"exchange.faults: {self.name}: every 0s would never end", hint=f"Write {GRAMMAR}."
+            )
         if self.amount < 0 and self.name != "skew":
             raise ConfigError(f"exchange.faults: {self.name}: {self.amount} is not a number of {kind.counts}")
+        if abs(self.amount) > kind.most:
+            raise ConfigError(
+                f"exchange.faults: {self.name}: {self.amount:,} {kind.counts} are too many: {kind.most:,} are the most"
+            )
 
     @property
     def at_ns(self) -> int:

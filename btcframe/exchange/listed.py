@@ -11,6 +11,7 @@ from btcframe.errors import ConfigError, did_you_mean
 from btcframe.exchange.flow import messages
 from btcframe.exchange.listing import Listing, category_of
 from btcframe.exchange.market import Market
+from btcframe.live_sources import needs_recording
 from btcframe.row_sources import needs_book
 from btcframe.types import Instrument
 
@@ -58,9 +59,11 @@ def markets(
     Raises
     ------
     ConfigError
-        If the source has no book, or cannot give a symbol.
+        If the source has no book, is live, or cannot give a symbol.
     """
-    needs_book(build(node), str(node["plugin"]), "an exchange sells from one")
+    plugin = str(node["plugin"])
+    needs_book(build(node), plugin, "an exchange sells from one")
+    needs_recording(build(node), plugin, "an exchange")
     found = []
     for number, symbol in enumerate(symbols or (_own(build, node),)):
         if symbol:

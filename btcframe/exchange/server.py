@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import ipaddress
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -155,10 +156,13 @@ class Server:
         try:
             await site.start()
         except OSError as error:
-            taken = error.errno == errno.EADDRINUSE
-            why = "it is taken" if taken else (error.strerror or str(error))
+            number = error.errno or 0
+            taken = number == errno.EADDRINUSE
+            reason = os.strerror(number) if number > 0 else str(error.strerror)  # a resolver's are negative
+            why = "it is taken" if taken else reason
+            setting = "port" if number in (errno.EADDRINUSE, errno.EACCES) else "host"
             raise ConfigError(
-                f"exchange.port: {self.host}:{self.port} cannot be opened: {why}",
+                f"exchange.{setting}: {self.host}:{self.port} cannot be opened: {why}",
                 hint="exchange.port=0 takes a free one and says which." if taken else "",
             ) from error
         self.port = runner.addresses[0][1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from btcframe.records import told
 from btcframe.row_sources import has_book
 from btcframe.run import Run
+
+_PART = re.compile(r"session\.\d{4,}\.jsonl\.zst")
 
 NEXT = {
     "record": "Use it as a source: btcframe run source=session_log source.path={word}",
@@ -29,7 +32,17 @@ def start(run: Run) -> Any:
     with told(run):
         result = importlib.import_module(f"btcframe.jobs.{verb}").main(run)
     directory = os.path.relpath(run.dir) if run.dir.is_relative_to(Path.cwd()) else str(run.dir)
-    run.say(f"\nIn {directory}: {', '.join(sorted(p.name for p in run.dir.iterdir() if p.name[0] != '.'))}")
+    run.say(f"\nIn {directory}: {', '.join(_listed(run.dir))}")
     if verb in NEXT and (verb != "train" or has_book(run.component("source"))):
         run.say(NEXT[verb].format(dir=directory, word=shlex.quote(directory)))
     return result
+
+
+def _listed(directory: Path) -> list[str]:
+    """The names in a run's directory; of a log's parts the first and the last."""
+    names = sorted(path.name for path in directory.iterdir() if path.name[0] != ".")
+    parts = [name for name in names if _PART.fullmatch(name)]
+    if len(parts) < 3:
+        return names
+    at = names.index(parts[0])
+    return [*names[:at], f"{parts[0]} … {parts[-1]}", *names[at + len(parts) :]]

@@ -12,12 +12,13 @@ from btcframe.audit import digests, fingerprint
 from btcframe.config import duration
 from btcframe.errors import ModelError
 from btcframe.jobs import train as train_job
+from btcframe.live_sources import needs_recording
 from btcframe.pipeline import Pipeline
 from btcframe.report.trading import TradingMetrics, describe_trading, summarize
 from btcframe.row_sources import needs_book
 from btcframe.run import Run, load_manifest
 from btcframe.saved_state import StateWriter, write_state
-from btcframe.session import SESSION, START, STATE, TABLES, header, of_folds, open_pipeline, open_trader
+from btcframe.session import SESSION, START, STATE, TABLES, log_header, of_folds, open_pipeline, open_trader
 from btcframe.session_log import SessionWriter
 from btcframe.training import MODELS, Fold, saved_folds
 from btcframe.types import StateArray
@@ -47,7 +48,9 @@ def main(run: Run) -> BacktestResult:
     ------
     ConfigError, DataError, ModelError, PluginError, StoreError
     """
-    needs_book(run.component("source"), run.config["source"]["plugin"], "trading needs one")
+    source, plugin = run.component("source"), run.config["source"]["plugin"]
+    needs_recording(source, plugin, "a backtest")
+    needs_book(source, plugin, "trading needs one")
     trained = run.config["trained"]
     return backtest(run, folds_of(Path(trained)) if trained else train_job.main(run).folds)
 
@@ -81,8 +84,9 @@ def backtest(run: Run, folds: Sequence[Fold]) -> BacktestResult:
     """
     cash = float(run.config["backtest"]["cash"])
     with contextlib.ExitStack() as stack:
-        feed = stack.enter_context(contextlib.closing(run.component("source").open(seed=run.seed)))
-        what = {"source": run.config["source"], "seed": run.seed, **header(feed.instrument)}
+        source = run.component("source")
+        feed = stack.enter_context(contextlib.closing(source.open(seed=run.seed)))
+        what = log_header(run, source, feed.instrument)
         promotions = of_folds(run, folds, feed.instrument)
         start, batches = warm_start(run, feed)
         log = stack.enter_context(SessionWriter(run.dir / SESSION, what))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from btcframe.errors import ConfigError
 from btcframe.facts.measure import FILE, Facts, as_json, load, measure
+from btcframe.live_sources import needs_recording
 from btcframe.pipeline import Pipeline
 from btcframe.report.facts_page import PAGE, facts_page
 from btcframe.report.facts_table import facts_table
@@ -33,6 +34,7 @@ def main(run: Run) -> Facts:
             hint="Name those that are to be compared.",
         )
     source, clock = run.component("source"), run.component("clock")
+    needs_recording(source, run.config["source"]["plugin"], "a market's facts")
     needs_book(source, run.config["source"]["plugin"], "its stylised facts need one")
     others = [_earlier(Path(directory)) for directory in run.config["beside"]]
     with contextlib.closing(source.open(seed=run.seed)) as feed, run.progress("measuring") as bar:

@@ -12,7 +12,7 @@ from btcframe.config import duration
 from btcframe.errors import ConfigError, DataError
 from btcframe.recording import Meter, until_stopped
 from btcframe.run import Run
-from btcframe.session import SESSION, header
+from btcframe.session import SESSION, log_header
 from btcframe.session_log import Keeping, SessionWriter
 
 
@@ -57,7 +57,7 @@ def main(run: Run) -> Recording:
     limit_ns = duration(run.config, "record", "duration")
     with contextlib.ExitStack() as stack:
         feed = stack.enter_context(contextlib.closing(source.open(seed=run.seed)))
-        what = {"source": run.config["source"], "seed": run.seed, **header(feed.instrument)}
+        what = log_header(run, source, feed.instrument)
         stop = stack.enter_context(until_stopped())
         show = stack.enter_context(run.console.watch())
         log = stack.enter_context(SessionWriter(run.dir / SESSION, what, keeping(run.config)))
@@ -98,4 +98,5 @@ def _within(batch: Batch, first_ns: int, limit_ns: int) -> tuple[Batch, bool]:
     until_ns = (first_ns or frames[0].local_ts) + limit_ns
     if frames[-1].local_ts < until_ns:
         return batch, False
-    return batch._replace(frames=[frame for frame in frames if frame.local_ts < until_ns]), True
+    events = batch.events[batch.events["local_ts"] < until_ns]
+    return batch._replace(events=events, frames=[f for f in frames if f.local_ts < until_ns]), True

@@ -7,6 +7,7 @@ from typing import Any
 
 from btcframe.building import check_horizons
 from btcframe.config import walk_forward
+from btcframe.live_sources import needs_recording
 from btcframe.parts import available_threads
 from btcframe.regime_study import ahead, rows, walk
 from btcframe.regime_study.study import study
@@ -25,6 +26,7 @@ def main(run: Run) -> dict[str, Any]:
     ConfigError, DataError, ModelError, StoreError
     """
     source, clock, label = (run.component(slot) for slot in ("source", "clock", "label"))
+    needs_recording(source, run.config["source"]["plugin"], "a verdict")
     check_clock(source, clock)
     check_horizons(clock, label)
     splitter, later = walk_forward(run.config), int(run.config["later"])

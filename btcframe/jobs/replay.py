@@ -67,7 +67,7 @@ def replay(run: Run, directory: Path) -> ReplayResult:
     log = SessionLog(directory / SESSION)
     recorded = load_tables(directory / TABLES)
     with contextlib.ExitStack() as stack:
-        source = session.component("source")
+        source = run.catalog.build("source", log.header["source"])
         feed = stack.enter_context(contextlib.closing(recorded_feed(log, source, seed=session.seed)))
         bar = stack.enter_context(run.progress("replay", unit="events"))
         promotions = of_log(log, directory, run.catalog)

@@ -15,7 +15,9 @@ import zstandard
 
 from btcframe.errors import DataError
 
-_MAGIC = b"\x28\xb5\x2f\xfd"
+MAGIC = b"\x28\xb5\x2f\xfd"
+"""What a zstd frame begins with."""
+
 _LONGEST_HEADER = 18
 _RLE, _RESERVED = 1, 3
 _CHECKSUM = 4
@@ -83,7 +85,7 @@ class BlockReader:
     def _end(self, at: int) -> int:
         """Where the zstd frame at a place ends, told from its headers (RFC 8878, 3.1.1); 0 if none begins there."""
         head = self._data[at : at + _LONGEST_HEADER]
-        if not head.startswith(_MAGIC):
+        if not head.startswith(MAGIC):
             return 0
         try:
             checksum = zstandard.get_frame_parameters(head).has_checksum
@@ -111,7 +113,7 @@ class BlockReader:
 
     def _check_cut(self, at: int) -> None:
         """Raise DataError if a whole block stands behind the broken one at a place."""
-        found = self._data.find(_MAGIC, at + 1)
+        found = self._data.find(MAGIC, at + 1)
         while found >= 0:
             if self._lines(found, self._end(found)) is not None:
                 raise DataError(
@@ -119,4 +121,4 @@ class BlockReader:
                     where=f"{self.path}, bytes {at:,} to {found:,}",
                     hint="The file was changed after it was written, or its disk fails.",
                 )
-            found = self._data.find(_MAGIC, found + 1)
+            found = self._data.find(MAGIC, found + 1)

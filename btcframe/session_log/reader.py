@@ -6,14 +6,14 @@ import contextlib
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from btcframe.errors import DataError
-from btcframe.session_log.blocks import BlockReader
+from btcframe.errors import DataError, did_you_mean
+from btcframe.session_log.blocks import MAGIC, BlockReader
 from btcframe.session_log.items import Closing, EndItem, Item, NextItem, kind
 
 LOG = "session.jsonl.zst"
@@ -58,13 +58,19 @@ def part_paths(log: Path) -> tuple[Path, ...]:
     DataError
         If there is none, or one is missing.
     """
-    if log.is_file():
-        return (log,)
     names = re.compile(rf"{re.escape(log.name.removesuffix(SUFFIX))}\.(\d{{4,}}){re.escape(SUFFIX)}")
     there = os.listdir(log.parent) if log.parent.is_dir() else []  # noqa: PTH208 - a name is all that is needed
     numbers = sorted(int(found[1]) for name in there if (found := names.fullmatch(name)))
+    if log.is_file():
+        if numbers:
+            raise DataError(
+                f"two session logs lie here: {log.name}, and one of {len(numbers)} parts",
+                where=str(log.parent),
+                hint="A directory holds one. Move the other away.",
+            )
+        return (log,)
     if not numbers:
-        raise DataError(f"there is no session log {log}")
+        raise _absent(log, there)
     absent = next((n for n, number in enumerate(numbers, start=1) if n != number), None)
     if absent is not None:
         raise DataError(
@@ -73,6 +79,23 @@ def part_paths(log: Path) -> tuple[Path, ...]:
             hint=f"There are {len(numbers)} of {numbers[-1]} files, and the order of consumption needs all.",
         )
     return tuple(part_path(log, number) for number in numbers)
+
+
+def _absent(log: Path, there: Sequence[str]) -> DataError:
+    runs = [name for name in there if (log.parent / name).is_dir() and _has_log(log.parent / name)]
+    if not log.parent.is_dir():
+        return DataError(f"{log} does not exist", hint=f"There is no directory {log.parent} either.")
+    if log.name == LOG:  # a directory was named, or the name that the files of its log share
+        return DataError(
+            f"there is no session log in {log.parent}",
+            hint=f"Its file is {LOG}, or {part_path(log, 1).name}, … where it is rotated."
+            + (f" Runs with one: {', '.join(sorted(runs)[-5:])}." if runs else ""),
+        )
+    return DataError(f"{log} does not exist", hint=did_you_mean(log.name, [*there], f"{log.parent}/"))
+
+
+def _has_log(folder: Path) -> bool:
+    return (folder / LOG).is_file() or part_path(folder / LOG, 1).is_file()
 
 
 class SessionLog:
@@ -103,9 +126,7 @@ class SessionLog:
         self.cut = 0
         header = _header(self.paths[0])
         if header is None:
-            raise DataError(
-                f"{self.paths[0]} is not a session log", hint=f"Its first line has no format {FORMAT!r}."
-            )
+            raise _no_log(self.paths[0])
         if header.get("version") not in READ:
             raise DataError(
                 f"the session log is of version {header.get('version')}, this btcframe reads {READ[-1]} and older",
@@ -163,7 +184,7 @@ class SessionLog:
     def _check_follows(self, path: Path, header: Mapping[str, Any] | None, items: int) -> None:
         """Raise DataError unless a file goes on with this log's item after the last."""
         if header is None:
-            raise DataError(f"{path} is not a session log", hint=f"Its first line has no format {FORMAT!r}.")
+            raise _no_log(path)
         place = ("part", "item")
         if {k: v for k, v in header.items() if k not in place} != {
             k: v for k, v in self.header.items() if k not in place
@@ -174,6 +195,19 @@ class SessionLog:
                 f"the file begins with item {header.get('item')}, and the one before ends with {items - 1}",
                 where=str(path),
             )
+
+
+def _no_log(path: Path) -> DataError:
+    with path.open("rb") as file:
+        start = file.read(len(MAGIC))
+    if not start:
+        return DataError(f"{path} is empty", hint="Its session ended before the first line was written.")
+    if start == MAGIC:
+        return DataError(
+            f"{path} is not a session log, or was cut before its first block was whole",
+            hint=f"No first line with format {FORMAT!r} can be read.",
+        )
+    return DataError(f"{path} is not a session log", hint="It is a file of zstd blocks, and this is none.")
 
 
 def _header(path: Path) -> dict[str, Any] | None:
@@ -204,7 +238,7 @@ def _items(blocks: BlockReader) -> Iterator[Item | Closing]:
             if isinstance(item, Closing):
                 if item.counts != dict(counts):
                     raise DataError(
-                        f"the session log holds {dict(counts)}, but closes with {item.counts}",
+                        f"the session log holds {_told(counts)}, and its closing line counts {_told(item.counts)}",
                         where=f"{blocks.path}:{line}",
                     )
                 yield item
@@ -212,6 +246,10 @@ def _items(blocks: BlockReader) -> Iterator[Item | Closing]:
             counts[kind(item)] += 1
             line += 1
             yield item
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items())) or "nothing"
 
 
 def _one_by_one(lines: bytes, path: Path, first: int) -> Iterator[Item | Closing]:

@@ -91,7 +91,7 @@ class BybitArchive:
 
         if not self.books:
             raise ConfigError(
-                "source.books: no file of the archive is named",
+                "source.books: no book of the archive is named",
                 next="btcframe run source=bybit_archive 'source.books=[2025-09-01_BTCUSDT_ob200.data.zip]'",
             )
         frames = _Frames(self, self._market())
@@ -147,7 +147,9 @@ def _depth(path: Path, pair: str) -> int:
         )
     if topic[2].decode() != pair:
         raise DataError(
-            f"the file is of {topic[2].decode()}, not of {pair}", where=str(path), hint="See source.symbol."
+            f"the file is of {topic[2].decode()}, not of {pair}",
+            where=str(path),
+            hint="Is it another file, or another source.symbol? BTC/USDT is spot, BTC/USDT:USDT linear.",
         )
     return int(topic[1])
 
@@ -264,14 +266,22 @@ def _milliseconds(text: str, spot: bool, path: Path, number: int) -> int:
     return ms
 
 
+def _row(line: bytes, path: Path, number: int) -> list[str]:
+    try:
+        return next(csv.reader([line.decode()], strict=True), [])
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"the line is no CSV: {error}", where=f"{path}:{number}") from error
+
+
 def _rows(path: Path, names: dict[str, str], pair: str) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a file of trades, by the names that the archive's other kind has too, each with its line."""
     columns: dict[str, int] = {}
     symbol = -1
     number = 0
     for lines in lines_of(path):
-        for row in csv.reader(line.decode() for line in lines):
+        for line in lines:
             number += 1
+            row = _row(line, path, number)
             if not columns:
                 missing = [name for name in names.values() if name not in row]
                 if missing:

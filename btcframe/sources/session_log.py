@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,11 +47,25 @@ class RecordedSession:
         """
         if not self.path or self.recorded is not None:
             return self
+        return dataclasses.replace(
+            self, recorded=build("source", self.origin(), where=str(self._session().paths[0]))
+        )
+
+    def origin(self) -> Mapping[str, Any]:
+        """The node of the source that was recorded, from the log's header.
+
+        Raises
+        ------
+        ConfigError
+            If no log is named.
+        DataError
+            If there is none, or it names no source.
+        """
         log = self._session()
-        node = log.header.get("source")
+        node: Mapping[str, Any] | None = log.header.get("source")
         if node is None:
-            raise DataError("the session log does not say which source was recorded", where=str(log.path))
-        return dataclasses.replace(self, recorded=build("source", node, where=str(log.path)))
+            raise DataError("the session log does not say which source was recorded", where=str(log.paths[0]))
+        return node
 
     def open(self, *, seed: int) -> SessionFeed:
         """Open the log.
@@ -68,16 +82,11 @@ class RecordedSession:
         if part > 1:
             raise DataError(
                 f"this is part {part} of a session log, and a book begins with part 1",
-                where=str(log.path),
-                next=f"Name them all: source.path={log.path.parent}",
+                where=str(log.paths[0]),
+                next=f"Name the directory, with all parts: source.path={log.path.parent}",
             )
         if not has_frames(log):
-            plugin, its_seed = log.header["source"]["plugin"], log.header["seed"]
-            raise DataError(
-                f"the session log holds no frames: source {plugin} makes its events from config and seed",
-                where=str(log.path),
-                next=f"Make them again: source={plugin} seed={its_seed}, with its settings",
-            )
+            raise _without_frames(log, recorded)
         return SessionFeed(log, recorded_feed(log, recorded, seed=seed))
 
     def decode(self, frames: Iterable[list[Frame]]) -> Feed:
@@ -113,6 +122,23 @@ class RecordedSession:
                 hint="Components that a config describes find it in the log; one that is made by hand is given it.",
             )
         return self.recorded
+
+
+def _without_frames(log: SessionLog, recorded: Source) -> DataError:
+    plugin, its_seed = log.header["source"]["plugin"], log.header["seed"]
+    if hasattr(recorded, "decode"):
+        broken = f", and {log.cut:,} bytes of a broken block are left" if log.cut else ""
+        cut = "" if log.complete else f": it was cut{broken}"
+        return DataError(
+            f"the session log holds no frames{cut}",
+            where=str(log.paths[-1]),
+            hint="Its session ended before anything came, or before the first of it was written.",
+        )
+    return DataError(
+        f"the session log holds no frames: source {plugin} makes its events from config and seed",
+        where=str(log.paths[0]),
+        next=f"Make them again: source={plugin} seed={its_seed}, with its settings",
+    )
 
 
 class SessionFeed:

@@ -257,6 +257,8 @@ def test_a_control_request_writes_it_in_either_way() -> None:
         ("gap+3s", ["gap has no lasting: 3s", "deltas of the book are left out"]),
         ("drop:orderbook.50.BTCUSDT", ["drop has no topic"]),
         ("gap*-3", ["-3 is not a number of deltas"]),
+        ("gap*0", ["'gap*0' is not a fault"]),
+        ("oversized*99999999999", ["99,999,999,999 bytes are too many: 64,000,000 are the most"]),
     ],
 )
 def test_what_is_no_fault_is_refused(wrong: str, said: list[str]) -> None:

@@ -266,3 +266,11 @@ def test_a_port_that_is_taken_is_said() -> None:
             served(made(), port=port),
         ):
             raise AssertionError
+
+
+def test_an_address_that_is_not_ours_is_said() -> None:
+    with (
+        pytest.raises(ConfigError, match=r"exchange\.host: 192\.0\.2\.1:0 cannot be opened: Cannot assign"),
+        served(made(), host="192.0.2.1"),
+    ):
+        raise AssertionError

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,8 +21,10 @@ from btcframe.config import Record, check_settings
 from btcframe.console import Terminal
 from btcframe.errors import ConfigError, DataError
 from btcframe.hookspecs import hookimpl
+from btcframe.jobs import backtest, build, facts, regimes, train
 from btcframe.jobs import record as record_job
 from btcframe.jobs import replay as replay_job
+from btcframe.jobs import run as run_all
 from btcframe.plugins import Catalog, discover
 from btcframe.recording import Meter, counters_of, until_stopped
 from btcframe.run import Run, load_manifest
@@ -200,6 +202,15 @@ def test_what_gives_no_frames_is_refused(tmp_path: Path, catalog: Catalog) -> No
             record_job.main(run)
     with pytest.raises(DataError, match="source ticking gave no frame"):
         record_job.main(recording(tmp_path, catalog, frames=0))
+
+
+@pytest.mark.parametrize(
+    "job", [build, train, backtest, facts, regimes, run_all], ids=lambda job: job.__name__
+)
+def test_every_other_job_wants_a_recording(tmp_path: Path, catalog: Catalog, job: ModuleType) -> None:
+    run = make_run(tmp_path, catalog, source={"plugin": "bybit"}, beside=[], trained="")
+    with pytest.raises(ConfigError, match="source bybit is live: it will not say the same again"):
+        job.main(run)
 
 
 @pytest.mark.parametrize(

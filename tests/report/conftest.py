@@ -76,9 +76,12 @@ class Opened:
         return self.page.evaluate(script)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Headless Chromium of the system; skips without it, unless BTCFRAME_REQUIRE_BROWSER says that it must be there."""
+    """Headless Chromium of the system; skips without it, unless BTCFRAME_REQUIRE_BROWSER says that it must be there.
+
+    Not for the session: while it is open an event loop runs in this thread, and no other module's test could have one.
+    """
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     found = next((path for name in names if (path := shutil.which(name))), None)
     if found is None:

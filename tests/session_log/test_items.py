@@ -144,7 +144,7 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
         list(log)
     assert caught.value.where == f"{path}:3"
     log = log_of(path, FIRST, '{"t":"heartbeat","ts":1}', '{"t":"end","counts":{"heartbeat":2}}')
-    with pytest.raises(DataError, match="closes with"):
+    with pytest.raises(DataError, match="holds 1 heartbeat, and its closing line counts 2 heartbeat"):
         list(log)
 
 
@@ -162,13 +162,21 @@ def test_damage_in_the_middle_is_no_cut(tmp_path: Path) -> None:
 
 
 def test_what_is_no_log_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no session log"):
+    with pytest.raises(DataError, match=r"a does not exist"):
         SessionLog(tmp_path / "a")
+    with pytest.raises(DataError, match=r"There is no directory .*nowhere either"):
+        SessionLog(tmp_path / "nowhere" / "a")
     (tmp_path / "a").write_text("hello")
-    with pytest.raises(DataError):
+    with pytest.raises(
+        DataError, match="is not a session log\nIt is a file of zstd blocks, and this is none"
+    ):
         SessionLog(tmp_path / "a")
     (tmp_path / "a").write_bytes(b"")
-    with pytest.raises(DataError, match="is not a session log"):
+    with pytest.raises(DataError, match="a is empty\nIts session ended before the first line was written"):
+        SessionLog(tmp_path / "a")
+    log_of(tmp_path / "a", FIRST)
+    (tmp_path / "a").write_bytes((tmp_path / "a").read_bytes()[:20])
+    with pytest.raises(DataError, match="or was cut before its first block was whole"):
         SessionLog(tmp_path / "a")
     for line in ("[]", "{}", "nonsense", '{"format":"other"}'):
         with pytest.raises(DataError, match="is not a session log"):

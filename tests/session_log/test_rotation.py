@@ -139,6 +139,15 @@ def test_a_file_of_another_session_is_refused(tmp_path: Path) -> None:
         list(SessionLog(path))
 
 
+def test_two_logs_in_one_directory_are_not_told_apart(tmp_path: Path) -> None:
+    path = rotated(tmp_path, numbered(100), Keeping(block=100, part_ns=30))
+    SessionWriter(path, HEADER).close()
+    with pytest.raises(
+        DataError, match=r"two session logs lie here: session.jsonl.zst, and one of \d+ parts"
+    ):
+        SessionLog(path)
+
+
 def test_a_file_cut_in_the_middle_of_a_log_is_no_crash(tmp_path: Path) -> None:
     path = rotated(tmp_path, numbered(100), Keeping(block=100, part_ns=30))
     second = part_path(path, 2)

@@ -159,7 +159,7 @@ def test_a_log_of_it_gives_the_same_events(tmp_path: Path) -> None:
 
 def test_no_book_is_named() -> None:
     assert isinstance(refused(BybitArchive()), ConfigError)
-    assert "no file of the archive is named" in refused(BybitArchive()).what
+    assert "no book of the archive is named" in refused(BybitArchive()).what
 
 
 @pytest.mark.parametrize(
@@ -220,6 +220,7 @@ def test_books_of_several_depths(tmp_path: Path) -> None:
         ([trade(START_MS, price="65000.15")], DERIVATIVE, "65000.15 is no multiple of 0.1", ":2"),
         ([trade(START_MS), trade(START_MS - 5000)], DERIVATIVE, "the stamp goes back by 5.0 s", ":3"),
         ([trade(START_MS)[:-5]], DERIVATIVE, "the line has 10 fields, not 11", ":2"),
+        (['"' + trade(START_MS)], DERIVATIVE, "the line is no CSV", ":2"),
         (["x" + trade(START_MS)], DERIVATIVE, "is no time of a trade", ":2"),
         ([trade(START_MS * 1000)], DERIVATIVE, "is no time of a trade", ":2"),
     ],

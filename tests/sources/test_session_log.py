@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,14 @@ from bybit_market import LINEAR, Exchange
 from driven import Running
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jobs.small import make_run
 
 from btcframe.api import Batch
 from btcframe.clocks.time import TimeClock
+from btcframe.config import Record
 from btcframe.errors import ConfigError, DataError, PluginError
 from btcframe.hookspecs import hookimpl
+from btcframe.jobs import record as record_job
 from btcframe.pipeline import Pipeline
 from btcframe.plugins import discover
 from btcframe.provenance import code_of
@@ -151,7 +155,7 @@ def test_a_run_directory_a_log_and_one_of_its_files_can_be_named(tmp_path: Path)
     assert read[0] == read[1] == len(frames) > read[2] > 0
     with pytest.raises(DataError, match="this is part 2 of a session log") as caught:
         opened(parts[1]).open(seed=0)
-    assert caught.value.next == f"Name them all: source.path={tmp_path}"
+    assert caught.value.next == f"Name the directory, with all parts: source.path={tmp_path}"
 
 
 def test_a_log_that_was_cut_is_read_as_far_as_it_is_whole(
@@ -191,8 +195,12 @@ def test_a_session_of_binance_is_read_as_its_settings_were(tmp_path: Path) -> No
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no session log"):
         opened(tmp_path)
-    with pytest.raises(DataError, match="there is no session log"):
+    with pytest.raises(DataError, match=r"nothing does not exist"):
         opened(tmp_path / "nothing")
+    with pytest.raises(DataError, match=r"Runs with one: run\.$"):
+        (tmp_path / "runs" / "run").mkdir(parents=True)
+        recorded(tmp_path / "runs" / "run", [session(1)])
+        opened(tmp_path / "runs")
     with pytest.raises(ConfigError, match=r"source\.path: no session is named"):
         RecordedSession().open(seed=0)
     with pytest.raises(ConfigError, match=r"source\.recorded: which source was recorded is not known"):
@@ -247,6 +255,35 @@ def test_a_session_without_frames_is_no_source(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no frames: source random_walk makes its events") as caught:
         opened(tmp_path).open(seed=0)
     assert caught.value.next.startswith("Make them again: source=random_walk seed=5")
+
+
+def test_a_session_cut_before_its_first_frame_says_so(tmp_path: Path) -> None:
+    recorded(tmp_path, [session(5)])
+    path = tmp_path / LOG
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(
+        DataError, match=r"holds no frames: it was cut, and [\d,]+ bytes of a broken block are left"
+    ):
+        opened(tmp_path).open(seed=0)
+    (tmp_path / "none").mkdir()
+    SessionWriter(tmp_path / "none" / LOG, HEADER).close()
+    with pytest.raises(DataError, match=r"holds no frames \("):
+        opened(tmp_path / "none").open(seed=0)
+
+
+def test_what_is_recorded_of_a_recording_needs_the_first_one_no_more(tmp_path: Path) -> None:
+    frames = session(20)
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    recorded(first, [frames])
+    run = make_run(
+        tmp_path, CATALOG, "second", verb="record", source={"plugin": "session_log", "path": str(first)},
+        record=vars(Record()),
+    )  # fmt: skip
+    record_job.main(run)
+    shutil.rmtree(first)
+    assert SessionLog(second / LOG).header["source"] == HEADER["source"]
+    assert [f for batch in opened(second).open(seed=0) for f in batch.frames] == frames
 
 
 def test_a_heartbeat_that_is_no_frame_stays_one_when_it_is_recorded_again(tmp_path: Path) -> None:

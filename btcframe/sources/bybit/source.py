@@ -66,7 +66,7 @@ class Bybit:
     heartbeat : str           where nothing came for so long it is told, so that rows close on time
     connect_timeout : str     for a handshake and for a reply
     backoff : str             shortest pause after a failed attempt to connect; it doubles, drawn at random …
-    backoff_max : str         … up to this
+    backoff_max : str         … up to this; after ten failures in a row it stays away for twice as long
     tries : int               attempts at the first connection; later ones are without end
     penalty : str             pause after the exchange said that it was asked too often
     clock_every : str         between two round trips that tell the exchange's clock
@@ -155,12 +155,14 @@ class Bybit:
             clock_every=_seconds("clock_every", self.clock_every, zero=True),
             hint=self._hint,
         )
+        backoff_max = _seconds("backoff_max", self.backoff_max)
         patience = Patience(
             duration=_seconds("duration", self.duration, zero=True),
             heartbeat=_seconds("heartbeat", self.heartbeat),
             backoff=_seconds("backoff", self.backoff),
-            backoff_max=_seconds("backoff_max", self.backoff_max),
+            backoff_max=backoff_max,
             tries=self.tries,
+            rest=2 * backoff_max,
         )
         return LiveFeed(adapter, Settings(Limits(connect=timeout), patience, self.buffer))
 

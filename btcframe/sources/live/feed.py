@@ -55,6 +55,7 @@ class LiveFeed:
     ----------
     adapter : Adapter
     settings : Settings
+        Both can be read: the same feed is opened again, or a similar one, with them.
 
     Raises
     ------
@@ -65,7 +66,7 @@ class LiveFeed:
     def __init__(self, adapter: Adapter, settings: Settings) -> None:
         self.instrument = adapter.instrument
         self.decoder = adapter.decoder()
-        self._adapter, self._settings = adapter, settings
+        self.adapter, self.settings = adapter, settings
         self._tally = Tally()
         self._handover = Handover(settings.buffer, self._tally, settings.clocks)
         self._session: Session | None = None
@@ -78,11 +79,9 @@ class LiveFeed:
         return self._tally.read()
 
     def __iter__(self) -> Iterator[Batch]:
-        s = self._settings
+        s = self.settings
         if self._session is None:
-            self._session = Session(
-                self._adapter, self._handover, self._tally, s.limits, s.patience, s.clocks
-            )
+            self._session = Session(self.adapter, self._handover, self._tally, s.limits, s.patience, s.clocks)
         while True:
             frames, mono = self._handover.take()
             if not frames:

@@ -123,7 +123,10 @@ class Link:
                         await self._subscribe(socket, request)
                     await until_one_ends(self._receive(socket), self._tend(socket))
                 except asyncio.CancelledError:
-                    await socket.close()
+                    try:
+                        await socket.close()
+                    finally:
+                        socket.transport.abort()  # what is unread would keep it open
                     raise
                 except Lost:
                     socket.transport.abort()  # nobody would answer a closing handshake

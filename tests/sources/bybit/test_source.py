@@ -41,6 +41,13 @@ def local(port: int, **settings: object) -> Bybit:
     return Bybit(endpoint=Endpoint.local, port=port, clock_every="0s", **settings)
 
 
+def test_it_stays_away_no_longer_than_twice_the_longest_pause() -> None:
+    with served(exchange("BTC/USDT:USDT")) as at:
+        for settings, rest in (({}, 60.0), ({"backoff": "10ms", "backoff_max": "100ms"}, 0.2)):
+            with contextlib.closing(local(at.port, **settings).open(seed=0)) as feed:
+                assert feed.settings.patience.rest == pytest.approx(rest)
+
+
 def test_a_session_and_its_log_again() -> None:
     before = set(threading.enumerate())
     with served(exchange("BTC/USDT:USDT")) as at:
