@@ -6,6 +6,7 @@ import itertools
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jobs.small import make_run
 
-from btcframe import building
+from btcframe import building, saved_state
 from btcframe import warm_start as ws
 from btcframe.config import Record
 from btcframe.errors import DataError
@@ -118,8 +119,28 @@ def test_two_sessions_are_one(
     check_equal(second, cut, pipeline, bits)
 
 
-def test_the_state_and_the_rest_of_the_log_are_the_state_at_the_end(make: Make) -> None:
+class AtOnce:
+    """A pool whose thread is always faster than the caller."""
+
+    def __init__(self, threads: int, name: str) -> None: ...
+
+    def submit(self, what: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(what(*arguments))
+        return done
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+def test_the_state_and_the_rest_of_the_log_are_the_state_at_the_end(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The state is of a while before the end; what the log holds after it, and no event twice, is added."""
+    monkeypatch.setattr(
+        saved_state, "ThreadPoolExecutor", AtOnce
+    )  # a slow one would put a state off until the end
     run = make(source={"until": 3000}, state={"every": "30s", "fresh": "10m"})
     whole = pm.play(run, killed=True)
     saved = read_state(run.dir / STATE)

@@ -27,7 +27,7 @@ from btcframe.stores.lake_files import (
     fingerprint,
     overlapping,
 )
-from btcframe.stores.lake_log import Table, create, look, reported
+from btcframe.stores.lake_log import PATIENCE_S, Table, create, look, reported, tries
 from btcframe.stores.lake_merge import (
     APPEND,
     SEAL,
@@ -41,7 +41,6 @@ from btcframe.stores.lake_writing import put_all, put_batch
 
 BUILDS = "builds"
 BATCH = 65_536
-ATTEMPTS = 20
 _KEYS = pa.schema([("symbol", pa.string()), ("row_ns", pa.int64())])
 
 
@@ -96,11 +95,12 @@ class Lake:
         batch = ordered(plain(batch))
         check_columns(batch.column_names, PARTITIONS, self._path(table))
         with self._reported(f"table {table} cannot be written"), self._lock:
-            for _ in range(ATTEMPTS):
+            for _ in tries():
                 if self._append(build, table, batch):
                     return
         raise StoreError(
-            f"build {build}: other processes wrote to it {ATTEMPTS} times in a row", where=self._path(table)
+            f"build {build}: for {PATIENCE_S:.0f} s other processes were faster every time",
+            where=self._path(table),
         )
 
     def _append(self, build: str, table: str, batch: pa.Table) -> bool:
@@ -133,7 +133,7 @@ class Lake:
         check_name("build", build)
         text = json.dumps(manifest, sort_keys=True)
         with self._reported(f"build {build} cannot be sealed"), self._lock:
-            for _ in range(ATTEMPTS):
+            for _ in tries():
                 known = self.sealed().get(build)
                 if known is not None:
                     if known.manifest != json.loads(text):
@@ -183,7 +183,7 @@ class Lake:
                     self._remove(build, table)
 
     def _remove(self, build: str, table: str) -> None:
-        for _ in range(ATTEMPTS):
+        for _ in tries():
             log = self._look(table)
             files = [] if log is None else log.files(build)
             if log is None or not files:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -29,8 +30,28 @@ SETTINGS = {
     "delta.logRetentionDuration": LOG_KEPT,
 }
 
+PATIENCE_S = 60.0
+"""How long who loses to other processes goes on trying."""
+
+_PAUSES_S = (0.005, 0.5)
+"""The longest pause after the first try, and after any."""
+
 _DETAIL = 300
 """Characters of another library's message that are shown."""
+
+
+def tries() -> Iterator[None]:
+    """One for every try, as long as there is patience.
+
+    Of those who commit at the same time one wins. The pauses are of random length and grow, so that whoever has
+    already lost often is not the one who always comes second.
+    """
+    until, (pause, longest) = time.monotonic() + PATIENCE_S, _PAUSES_S
+    yield
+    while time.monotonic() < until:
+        time.sleep(random.uniform(0, pause))
+        pause = min(2 * pause, longest)
+        yield
 
 
 class Table:

@@ -23,11 +23,10 @@ from btcframe.errors import StoreError
 from btcframe.stores import lake_layout
 from btcframe.stores.lake import Lake
 from btcframe.stores.lake_files import File
-from btcframe.stores.lake_log import SETTINGS, Table, look, reported
+from btcframe.stores.lake_log import PATIENCE_S, SETTINGS, Table, look, reported, tries
 from btcframe.stores.lake_writing import Unfinished
 from btcframe.stores.records import TABLES, check_table, checked, unseen
 
-ATTEMPTS = 20
 GROUP = 65_536
 """Rows of a row group, which is what reading holds at a time."""
 
@@ -60,7 +59,7 @@ def record(lake: Lake, run: str, table: str, rows: pa.Table) -> None:
     rows = checked(run, table, rows)
     name = f"btcframe/{run}/{table}"
     with reported(lake.root, f"table {table} cannot be written"):
-        for _ in range(ATTEMPTS):
+        for _ in tries():
             log = _look(lake, table) or _made(lake, table)
             there = log.transaction(name)
             fresh = unseen(run, table, rows, there)
@@ -70,7 +69,8 @@ def record(lake: Lake, run: str, table: str, rows: pa.Table) -> None:
             if _commit(lake, table, log, added, transaction=(name, there + len(fresh))):
                 return
     raise StoreError(
-        f"run {run}: other processes wrote to table {table} {ATTEMPTS} times in a row", where=lake.root
+        f"run {run}: for {PATIENCE_S:.0f} s other processes were faster to write to table {table} every time",
+        where=lake.root,
     )
 
 

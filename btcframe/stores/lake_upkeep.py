@@ -9,9 +9,9 @@ from deltalake.exceptions import CommitFailedError
 from btcframe.api.storage import BuildStatus, Compacted, StoreStatus, TableStatus, Verified
 from btcframe.errors import StoreError, did_you_mean
 from btcframe.stores import lake_layout, lake_records
-from btcframe.stores.lake import ATTEMPTS, BUILDS, Lake
+from btcframe.stores.lake import BUILDS, Lake
 from btcframe.stores.lake_files import OURS, File, fingerprint
-from btcframe.stores.lake_log import SETTINGS, Table
+from btcframe.stores.lake_log import SETTINGS, Table, tries
 from btcframe.stores.lake_merge import COMPACT, merge_days, written
 from btcframe.stores.records import TABLES
 from btcframe.types import NS
@@ -142,7 +142,7 @@ def compact(lake: Lake, keep_ns: int) -> Sequence[Compacted]:
 
 def _compacted(lake: Lake, name: str, keep_ns: int) -> Compacted:
     before = _files(lake, name)
-    for _ in range(ATTEMPTS):
+    for _ in tries():
         with lake._lock:  # of this process only: writers of others go on, and where they meet we look again
             table = lake._look(name)
             try:

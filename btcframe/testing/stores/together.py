@@ -18,6 +18,7 @@ N = 500
 """Rows of a batch of the writer that is killed."""
 
 PARTS, ROWS, TEXT = 24, 5_000, 1_000
+TRIES = 3
 """Batches, rows of a batch and characters of a row of the build that is too large to be held: 120 MB."""
 
 
@@ -98,10 +99,15 @@ def check_flat_memory(store: Any) -> None:
         size += rows.nbytes
         store.write("a", TABLE, rows)
     store.seal("a", {"tables": {TABLE: PARTS * ROWS}})
-    with elsewhere(store, "peak", "a", START_NS + NS * ROWS * (PARTS * 3 // 4)) as reader:
-        reader.go()
-        rows, grown = int(reader.line()), int(reader.line())
-        reader.end()
+    for _ in range(
+        TRIES
+    ):  # on a busy machine what reads ahead may be far ahead; what holds all does so every time
+        with elsewhere(store, "peak", "a", START_NS + NS * ROWS * (PARTS * 3 // 4)) as reader:
+            reader.go()
+            rows, grown = int(reader.line()), int(reader.line())
+            reader.end()
+        if grown <= size // 2:
+            break
     if rows != PARTS * ROWS or grown > size // 2:
         raise ContractError(
             f"{name_of(store)}: reading {rows:,} rows of {size / 1e6:.0f} MB takes {grown / 1e6:.0f} MB",
