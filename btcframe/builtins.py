@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from btcframe.clocks.time import TimeClock
 from btcframe.hookspecs import hookimpl
 from btcframe.labels.forward_return import ForwardReturn
+from btcframe.labels.triple_barrier import TripleBarrier
 from btcframe.sources.binance_raw import BinanceRaw
 from btcframe.sources.bybit.source import Bybit
 from btcframe.sources.bybit_archive import BybitArchive
@@ -35,7 +36,7 @@ def btcframe_components() -> Mapping[str, Mapping[str, type]]:
             "synthetic": Synthetic,
         },
         "clock": {"time": TimeClock},
-        "label": {"forward_return": ForwardReturn},
+        "label": {"forward_return": ForwardReturn, "triple_barrier": TripleBarrier},
         "store": {"delta": Delta, "timescale": Timescale},
         "venue": {"sim": Sim},
     }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
 
 from btcframe.api import Column
-from btcframe.types import Floats, Ints, RowArray, duration_name, duration_ns
+from btcframe.labels.durations import check_horizons, duration
+from btcframe.types import Floats, Ints, RowArray, duration_ns
 
 
 class Price(Enum):
@@ -31,6 +33,8 @@ class ForwardReturn:
     horizons : tuple[str, ...]   durations; each is one column, named as it is written: y_5s, y_15s, y_60s
     price : Price                mid or microprice
     max_age : str                oldest price that still counts as known at t + h
+    cost_bps : float             what a round trip costs: y becomes sign(y)·max(|y| − cost, 0), so that a move which
+                                 does not pay counts as none; 0 leaves it as it is
 
     Outputs: y_<horizon> float64 (n,), bps. Looks ahead by the horizon.
     """
@@ -38,15 +42,13 @@ class ForwardReturn:
     horizons: tuple[str, ...] = ("5s", "15s", "60s")
     price: Price = Price.mid
     max_age: str = "2s"
+    cost_bps: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.horizons:
-            raise ValueError("horizons: at least one is needed, e.g. [5s]")
-        spans = [_duration("horizons", h) for h in self.horizons]
-        for i, span in enumerate(spans):
-            if span in spans[:i]:
-                raise ValueError(f"horizons: {duration_name(span)} is given twice")
-        _duration("max_age", self.max_age)
+        check_horizons(self.horizons)
+        duration("max_age", self.max_age)
+        if not 0 <= self.cost_bps < math.inf:
+            raise ValueError(f"cost_bps: {self.cost_bps} is not a cost: it is 0 or greater")
 
     @property
     def horizons_ns(self) -> tuple[int, ...]:
@@ -70,7 +72,8 @@ class ForwardReturn:
                 f"y_{text.strip()}",
                 unit="bps",
                 inputs=("row_ns", self.price.value),
-                formula=f"1e4·ln({self.price.value}(t+{text.strip()})/{self.price.value}(t))",
+                formula=f"1e4·ln({self.price.value}(t+{text.strip()})/{self.price.value}(t))"
+                + (f", {self.cost_bps:g} bps nearer to 0" if self.cost_bps else ""),
                 family="label",
             )
             for text in self.horizons
@@ -86,11 +89,6 @@ class ForwardReturn:
         row_ns = np.ascontiguousarray(rows["row_ns"])
         price = np.ascontiguousarray(rows[self.price.value])
         forward_returns(row_ns, price, horizons, duration_ns(self.max_age), y, t_end)
+        if self.cost_bps:
+            y = np.sign(y) * np.maximum(np.abs(y) - self.cost_bps, 0.0)
         return y, t_end
-
-
-def _duration(field: str, text: str) -> int:
-    try:
-        return duration_ns(text)
-    except ValueError as error:
-        raise ValueError(f"{field}: {error}") from None

@@ -102,3 +102,13 @@ def test_names_and_horizons() -> None:
 def test_bad_settings_are_refused(settings_: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ForwardReturn(**settings_)  # type: ignore[arg-type]
+
+
+def test_a_move_that_does_not_pay_counts_as_none() -> None:
+    rows = rows_at([NS, 2 * NS, 3 * NS, 4 * NS], [100.0, 100.2, 100.19, 100.0])
+    plain, t_end = ForwardReturn(horizons=("1s",)).label(rows)
+    y, ends = ForwardReturn(horizons=("1s",), cost_bps=5).label(rows)
+    np.testing.assert_allclose(y[:, 0], [plain[0, 0] - 5, 0.0, plain[2, 0] + 5, np.nan])
+    np.testing.assert_array_equal(ends, t_end)
+    with pytest.raises(ValueError, match=r"cost_bps: -1 is not a cost"):
+        ForwardReturn(cost_bps=-1)
