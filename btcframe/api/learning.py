@@ -68,8 +68,13 @@ class TrainingSet:
 class Predictor(Protocol):
     """A fitted model."""
 
-    columns: tuple[str, ...]
-    horizons_ns: tuple[int, ...]
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Feature columns it takes, in order."""
+
+    @property
+    def horizons_ns(self) -> tuple[int, ...]:
+        """Horizons it predicts, ns."""
 
     def predict(self, x: Floats, regime: Floats, out: StateArray) -> None:
         """Fill out PREDICTION[n, h] from x float64[n, k] and regime float64[n, r].
@@ -84,7 +89,12 @@ class Predictor(Protocol):
 
 @runtime_checkable
 class Model(Protocol):
-    """A recipe for a predictor."""
+    """A recipe for a predictor.
+
+    One that finds some of its settings by itself, setting rows of the window aside, may have
+    ``as_found(predictor) -> Model``: the recipe with those settings as that fit found them. Who fits it again on parts
+    of the same window then pays for that once.
+    """
 
     def fit(self, data: TrainingSet) -> Predictor:
         """Raises ModelError where the data cannot be fitted (constant label, too few rows)."""

@@ -1,7 +1,8 @@
 """Decision trees as flat arrays: what an ensemble of them says of a row.
 
 The trees are those that scikit-learn grew; walking them here takes microseconds a row where its `predict` takes
-milliseconds, and gives the same bits for one row and for many.
+milliseconds, and gives the same bits for one row and for many. A tree says one number, for one of several outputs, or
+one for each of them.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Tree(NamedTuple):
     threshold : float64[m]
     left, right : int64[m]   indices of the children
     missing_left : bool[m]   whether NaN goes left
-    value : float64[m]       of the leaves
+    value : float64[m, w]    of the leaves; w numbers each
+    output : int             which output the first of them is for
     """
 
     feature: Ints
@@ -49,6 +51,7 @@ class Tree(NamedTuple):
     right: Ints
     missing_left: npt.NDArray[np.bool_]
     value: Floats
+    output: int = 0
 
 
 class Forest(NamedTuple):
@@ -58,36 +61,42 @@ class Forest(NamedTuple):
     ----------
     nodes : NODE[m]      of all trees, each breadth first, so that two children are neighbours. A leaf leads to itself:
                          whoever is there may take another step
-    values : float64[m]  of the leaves
+    values : float64[m, w]    of the leaves
     roots : int64[t]     the first node of each
+    outputs : int64[t]   the first output of each
     single : bool        whether columns are compared in single precision, as scikit-learn's forests do
     """
 
     nodes: npt.NDArray[Any]
     values: Floats
     roots: Ints
+    outputs: Ints
     single: bool
 
 
 def forest(trees: Sequence[Tree], *, single: bool) -> Forest:
-    """Lay trees out for walking.
+    """Lay trees out for walking, in their order.
 
     Raises
     ------
     ValueError
-        If there are more than 2^31 nodes or 2^15 columns.
+        If there are more than 2^31 nodes or 2^15 columns, or the trees' leaves differ in how many numbers they hold.
     """
     total = sum(len(tree.feature) for tree in trees)
     widest = max((int(tree.feature.max()) for tree in trees), default=0)
     if total > np.iinfo(np.int32).max or widest > np.iinfo(np.int16).max:
         raise ValueError(f"{total:,} nodes on {widest + 1:,} columns are more than a forest can hold")
-    nodes, values = np.zeros(total, NODE), np.zeros(total)
+    widths = {tree.value.shape[1] for tree in trees} or {1}
+    if len(widths) > 1:
+        raise ValueError(f"leaves hold {sorted(widths)} numbers: they must be as many in every tree")
+    nodes, values = np.zeros(total, NODE), np.zeros((total, widths.pop()))
     roots = np.zeros(len(trees), np.int64)
     start = 0
     for t, tree in enumerate(trees):
         roots[t] = start
         start += _lay_out(tree, nodes[start:], values[start:], start)
-    return Forest(nodes[:start], values[:start], roots, single)
+    outputs = np.array([tree.output for tree in trees], np.int64)
+    return Forest(nodes[:start], values[:start], roots, outputs, single)
 
 
 def _lay_out(tree: Tree, nodes: npt.NDArray[Any], values: Floats, start: int) -> int:
@@ -103,7 +112,7 @@ def _lay_out(tree: Tree, nodes: npt.NDArray[Any], values: Floats, start: int) ->
         nodes["missing"][place] = np.where(inner & ~tree.missing_left[level], 1, 0)
         children = start + done + 2 * (np.cumsum(inner) - 1)
         nodes["left"][place] = np.where(inner, children, here)
-        values[place] = np.where(inner, 0.0, tree.value[level])
+        values[place] = np.where(inner[:, None], 0.0, tree.value[level])
         parents = level[inner]
         level = np.column_stack((tree.left[parents], tree.right[parents])).ravel()
     return done
@@ -121,15 +130,22 @@ def _step(nodes, at, block, i):
 
 
 @kernel
-def add_forest(x, nodes, values, roots, single, out):
-    """Add what every tree says of every row to out float64[n], tree after tree: the order does not depend on n.
+def _add(out, row, output, value):
+    for w in range(len(value)):
+        out[row, output + w] += value[w]
+
+
+@kernel
+def add_forest(x, forest, out):
+    """Add what every tree says of every row to out, tree after tree: the order does not depend on the number of rows.
 
     Parameters
     ----------
-    x : float64[n, k]
-    nodes, values, roots, single : of a `Forest`
-    out : float64[n]
+    x : float64[n, k]      what is not finite is missing
+    forest : Forest
+    out : float64[n, h]
     """
+    nodes, values, roots, outputs, single = forest
     n, k = x.shape
     block = np.empty((min(n, BLOCK), k))
     for first in range(0, n, BLOCK):
@@ -137,7 +153,8 @@ def add_forest(x, nodes, values, roots, single, out):
         for i in range(rows):
             for j in range(k):
                 value = x[first + i, j]
-                block[i, j] = np.float64(np.float32(value)) if single else value
+                value = np.float64(np.float32(value)) if single else value
+                block[i, j] = value if math.isfinite(value) else np.nan
         whole = len(roots) // 4 * 4
         for t in range(0, whole, 4):  # four at a time: the memory is asked for four nodes at once
             for i in range(rows):
@@ -148,14 +165,14 @@ def add_forest(x, nodes, values, roots, single, out):
                     if a2 == a and b2 == b and c2 == c and d2 == d:
                         break
                     a, b, c, d = a2, b2, c2, d2
-                out[first + i] += values[a]
-                out[first + i] += values[b]
-                out[first + i] += values[c]
-                out[first + i] += values[d]
+                _add(out, first + i, outputs[t], values[a])
+                _add(out, first + i, outputs[t + 1], values[b])
+                _add(out, first + i, outputs[t + 2], values[c])
+                _add(out, first + i, outputs[t + 3], values[d])
         for t in range(whole, len(roots)):
             for i in range(rows):
                 a = roots[t]
                 a2 = _step(nodes, a, block, i)
                 while a2 != a:
                     a, a2 = a2, _step(nodes, a2, block, i)
-                out[first + i] += values[a]
+                _add(out, first + i, outputs[t], values[a])

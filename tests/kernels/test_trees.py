@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from btcframe.kernels.trees import BLOCK, Forest, Tree, add_forest, forest
 
 COLUMNS = 5
+OUTPUTS = 3
 
 
-def grown(rng: np.random.Generator, splits: int) -> Tree:
+def grown(rng: np.random.Generator, splits: int, width: int) -> Tree:
     """A tree of random splits, its nodes in random order behind the root."""
     feature, left, right = [-1], [0], [0]
     for _ in range(splits):
@@ -26,45 +27,51 @@ def grown(rng: np.random.Generator, splits: int) -> Tree:
     placed = np.argsort(order)
     return Tree(
         np.array(feature)[placed], rng.standard_normal(m), order[np.array(left)][placed],
-        order[np.array(right)][placed], rng.random(m) < 0.5, rng.standard_normal(m),
+        order[np.array(right)][placed], rng.random(m) < 0.5, rng.standard_normal((m, width)),
+        0 if width == OUTPUTS else int(rng.integers(OUTPUTS)),
     )  # fmt: skip
 
 
-def walked(tree: Tree, x: np.ndarray, *, single: bool) -> float:
+def walked(tree: Tree, x: np.ndarray, *, single: bool) -> np.ndarray:
     at = 0
     while tree.feature[at] >= 0:
         value = float(np.float32(x[tree.feature[at]])) if single else float(x[tree.feature[at]])
-        go_left = bool(tree.missing_left[at]) if math.isnan(value) else value <= tree.threshold[at]
+        go_left = bool(tree.missing_left[at]) if not math.isfinite(value) else value <= tree.threshold[at]
         at = int(tree.left[at] if go_left else tree.right[at])
-    return float(tree.value[at])
+    said = np.zeros(OUTPUTS)
+    said[tree.output : tree.output + tree.value.shape[1]] = tree.value[at]
+    return said
 
 
-def said(of: Forest, x: np.ndarray, start: float = 0.0) -> np.ndarray:
-    out = np.full(len(x), start)
-    add_forest(x, *of, out)
+def said(of: Forest, x: np.ndarray, start: float = 0.0, outputs: int = 1) -> np.ndarray:
+    out = np.full((len(x), outputs), start)
+    add_forest(x, of, out)
     return out
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(
     sizes=st.lists(st.integers(0, 12), max_size=9), seed=st.integers(0, 2**16), single=st.booleans(),
+    width=st.sampled_from([1, OUTPUTS]),
     n=st.sampled_from([0, 1, 3, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 5]),
 )  # fmt: skip
 def test_a_forest_says_what_its_trees_say_one_after_the_other(
-    sizes: list[int], seed: int, single: bool, n: int
+    sizes: list[int], seed: int, single: bool, width: int, n: int
 ) -> None:
     rng = np.random.default_rng(seed)
-    trees = [grown(rng, splits) for splits in sizes]
+    trees = [grown(rng, splits, width) for splits in sizes]
     x = rng.standard_normal((n, COLUMNS))
     x[rng.random(x.shape) < 0.2] = np.nan
+    x[rng.random(x.shape) < 0.02] = np.inf
     for tree in trees[: len(x)]:  # exactly at a threshold
         x[0, tree.feature[0]] = tree.threshold[0]
-    expected = np.full(n, 0.25)
+    expected = np.full((n, OUTPUTS), 0.25)
     for tree in trees:
-        expected += [walked(tree, row, single=single) for row in x]
+        for i, row in enumerate(x):
+            expected[i] += walked(tree, row, single=single)
     of = forest(trees, single=single)
-    np.testing.assert_array_equal(said(of, x, 0.25), expected)
-    ones = [said(of, x[i : i + 1], 0.25)[0] for i in range(n)]
+    np.testing.assert_array_equal(said(of, x, 0.25, OUTPUTS), expected)
+    ones = [said(of, x[i : i + 1], 0.25, OUTPUTS)[0] for i in range(n)]
     assert np.array(ones).tobytes() == expected.tobytes()
 
 
@@ -86,7 +93,7 @@ def test_gradient_boosting_is_scikit_learns_to_the_bit(market: tuple[np.ndarray,
         feature = np.where(nodes["is_leaf"] == 1, -1, nodes["feature_idx"])
         left, right = nodes["left"].astype(np.int64), nodes["right"].astype(np.int64)
         missing = nodes["missing_go_to_left"] == 1
-        trees.append(Tree(feature, nodes["num_threshold"], left, right, missing, nodes["value"]))
+        trees.append(Tree(feature, nodes["num_threshold"], left, right, missing, nodes["value"][:, None]))
     start = float(theirs._baseline_prediction[0, 0])
     assert said(forest(trees, single=False), x, start).tobytes() == theirs.predict(x).tobytes()
 
@@ -98,7 +105,7 @@ def test_extra_trees_are_scikit_learns_to_the_bit(market: tuple[np.ndarray, np.n
     trees = []
     for tree in (estimator.tree_ for estimator in theirs.estimators_):
         feature = np.where(tree.children_left < 0, -1, tree.feature)
-        missing, value = tree.missing_go_to_left == 1, tree.value[:, 0, 0]
+        missing, value = tree.missing_go_to_left == 1, tree.value[:, :, 0]
         trees.append(Tree(feature, tree.threshold, tree.children_left, tree.children_right, missing, value))
     ours = said(forest(trees, single=True), x) / len(trees)
     assert ours.tobytes() == theirs.predict(x).tobytes()
@@ -106,7 +113,10 @@ def test_extra_trees_are_scikit_learns_to_the_bit(market: tuple[np.ndarray, np.n
 
 def test_what_a_forest_cannot_hold_is_refused() -> None:
     wide = Tree(
-        *(np.array(a) for a in ([40_000, -1, -1], [0.0] * 3, [1, 0, 0], [2, 0, 0], [True] * 3, [0.0] * 3))
+        *(np.array(a) for a in ([40_000, -1, -1], [0.0] * 3, [1, 0, 0], [2, 0, 0], [True] * 3, [[0.0]] * 3))
     )
     with pytest.raises(ValueError, match="3 nodes on 40,001 columns are more than a forest can hold"):
         forest([wide], single=False)
+    narrow = [grown(np.random.default_rng(0), 2, width) for width in (1, OUTPUTS)]
+    with pytest.raises(ValueError, match=r"leaves hold \[1, 3\] numbers"):
+        forest(narrow, single=False)

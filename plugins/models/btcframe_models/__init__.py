@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from btcframe.hookspecs import hookimpl
+from btcframe_models.boosting import Boosting
+from btcframe_models.ensemble import Ensemble
+from btcframe_models.extra_trees import ExtraTrees
+from btcframe_models.persistence import Persistence
+from btcframe_models.regime_mixture import RegimeMixture
 from btcframe_models.ridge import Ridge
 from btcframe_models.zero import Zero
 
@@ -12,4 +17,14 @@ from btcframe_models.zero import Zero
 @hookimpl
 def btcframe_components() -> Mapping[str, Mapping[str, type]]:
     """Components of this distribution by slot and name."""
-    return {"model": {"ridge": Ridge, "zero": Zero}}
+    return {
+        "model": {
+            "boosting": Boosting,
+            "ensemble": Ensemble,
+            "extra_trees": ExtraTrees,
+            "persistence": Persistence,
+            "regime_mixture": RegimeMixture,
+            "ridge": Ridge,
+            "zero": Zero,
+        }
+    }

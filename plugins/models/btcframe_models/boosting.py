@@ -1,0 +1,182 @@
+"""Histogram gradient boosting, a sequence of small trees per horizon."""
+
+from __future__ import annotations
+
+import statistics
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from btcframe.api import TrainingSet
+from btcframe.kernels.trees import Tree, forest
+from btcframe.types import Floats, Ints
+from btcframe_models.window import Window, parted, window
+
+if TYPE_CHECKING:
+    from btcframe_models.forest import ForestPredictor
+
+
+@dataclass(frozen=True)
+class Boosting:
+    """Gradient boosting of regression trees on binned columns, one sequence of trees per horizon.
+
+    Each tree fits what the ones before left over, and is added `learning_rate` times. How many there are is found on
+    the last `holdout` of the training window, purged of labels that reach into it: where `patience` more trees
+    do not make its squared error smaller, it stops; then the whole window is learned from with as many trees. With
+    `holdout` 0, or a window too short to part, there are `trees`. Missing values go the way that fits best. A row
+    missing more than `max_missing` of the columns is not trained on, and its prediction is NaN; so is a horizon
+    without labels.
+
+    p_up and the interval come from a normal distribution with the standard deviation of what was left on the
+    holdout: a rough guide, not calibrated (`ensemble` calibrates). Regime probabilities are not used. The trees are
+    scikit-learn's (HistGradientBoostingRegressor); predictions are the same bits as its own.
+
+    Parameters
+    ----------
+    trees : int            at most, per horizon
+    leaves : int           of a tree, at most
+    learning_rate : float  above 0, up to 1
+    min_leaf : int         training rows in a leaf, at least
+    l2 : float             penalty of a leaf's value
+    bins : int             of a column, 2 to 255
+    holdout : float        share of the window that decides on the number of trees, 0 to 0.5
+    patience : int         trees without improvement until it stops
+    max_missing : float    share of the columns that may be missing in a row, 0 to 1
+    coverage : float       of the interval low … high, between 0 and 1
+
+    References
+    ----------
+    Friedman, Greedy function approximation: a gradient boosting machine, Annals of Statistics 29, 2001.
+    """
+
+    trees: int = 100
+    leaves: int = 15
+    learning_rate: float = 0.08
+    min_leaf: int = 200
+    l2: float = 1.0
+    bins: int = 63
+    holdout: float = 0.2
+    patience: int = 10
+    max_missing: float = 0.2
+    coverage: float = 0.8
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("trees", 1, 10_000), ("leaves", 2, 1024), ("min_leaf", 1, None), ("bins", 2, 255), ("patience", 1, None),
+        ):  # fmt: skip
+            value = getattr(self, name)
+            if value < low or (high is not None and value > high):
+                limit = f"lies between {low} and {high:,}" if high is not None else f"is at least {low}"
+                raise ValueError(f"{name}: {value:,} is out of range: it {limit}")
+        if not 0 < self.learning_rate <= 1:
+            raise ValueError(f"learning_rate: {self.learning_rate} is not above 0, up to 1")
+        if not 0 <= self.l2 < float("inf"):
+            raise ValueError(f"l2: {self.l2} is not 0 or greater")
+        if not 0 <= self.holdout <= 0.5:
+            raise ValueError(f"holdout: {self.holdout} is not between 0 and 0.5")
+        if not 0 <= self.max_missing <= 1:
+            raise ValueError(f"max_missing: {self.max_missing} is not between 0 and 1")
+        if not 0 < self.coverage < 1:
+            raise ValueError(f"coverage: {self.coverage} is not between 0 and 1")
+
+    def fit(self, data: TrainingSet) -> ForestPredictor:
+        """Fit every horizon.
+
+        Raises
+        ------
+        ModelError
+            If no column varies, a horizon has fewer than 40 labelled rows, or its label never changes.
+        """
+        from btcframe_models.forest import ForestPredictor, Grown
+
+        learned, rows = window("boosting", data, self.max_missing)
+        train, test = parted(data, rows, self.holdout)
+        horizons = range(len(data.horizons_ns))
+        with ThreadPoolExecutor(
+            len(horizons)
+        ) as pool:  # scikit-learn gives the lock back while it grows a tree
+            found = list(pool.map(lambda h: self._horizon(learned, h, train, test, data.seed), horizons))
+        trees = [tree for _, _, sequence in found for tree in sequence]
+        count = len(horizons)
+        grown = Grown(
+            forest(trees, single=False),
+            start=np.array([start for start, _, _ in found]),
+            trees=np.ones(count),
+            scale=np.ones(count),
+            sigma=np.array([sigma for _, sigma, _ in found]),
+            used=learned.used,
+            max_missing=int(self.max_missing * np.count_nonzero(learned.used)),
+            width=statistics.NormalDist().inv_cdf((1 + self.coverage) / 2),
+        )
+        return ForestPredictor(data.columns, data.horizons_ns, grown)
+
+    def as_found(self, predictor: ForestPredictor) -> Boosting:
+        """The same recipe with the number of trees that was found: nothing is set aside to find it again."""
+        outputs = predictor.grown.forest.outputs
+        return replace(self, trees=max(1, len(outputs) // len(predictor.horizons_ns)), holdout=0.0)
+
+    def load(self, directory: Path) -> ForestPredictor:
+        """Read what `ForestPredictor.save` wrote."""
+        from btcframe_models.forest import load_forest
+
+        return load_forest(directory)
+
+    def _horizon(
+        self, w: Window, h: int, train: Ints, test: Ints, seed: int
+    ) -> tuple[float, float, list[Tree]]:
+        """Start, standard deviation of what is left, and trees of one horizon."""
+        from threadpoolctl import threadpool_limits
+
+        y, known = w.y[:, h], np.isfinite(w.y[:, h])
+        trees, sigma = self.trees, float("nan")
+        # several threads would sum in another order: the bits must not depend on how many there are
+        with threadpool_limits(1, "openmp"):
+            if len(test):
+                train, test = train[known[train]], test[known[test]]
+                tried = self._regressor(trees, seed).set_params(
+                    early_stopping=True, n_iter_no_change=self.patience, tol=0.0
+                )
+                tried.fit(
+                    w.x[train], y[train], sample_weight=w.weight[train],
+                    X_val=w.x[test], y_val=y[test], sample_weight_val=w.weight[test],
+                )  # fmt: skip
+                trees = max(1, int(np.argmax(tried.validation_score_[1:])) + 1)
+                sigma = _weighted_deviation(y[test] - tried.predict(w.x[test]), w.weight[test])
+            fitted = self._regressor(trees, seed).fit(w.x[known], y[known], sample_weight=w.weight[known])
+            if not len(test):
+                sigma = _weighted_deviation(y[known] - fitted.predict(w.x[known]), w.weight[known])
+        return float(fitted._baseline_prediction[0, 0]), sigma, trees_of(fitted, h)
+
+    def _regressor(self, trees: int, seed: int) -> Any:
+        from sklearn.ensemble import HistGradientBoostingRegressor
+
+        return HistGradientBoostingRegressor(
+            learning_rate=self.learning_rate, max_iter=trees, max_leaf_nodes=self.leaves, min_samples_leaf=self.min_leaf,
+            l2_regularization=self.l2, max_bins=self.bins, early_stopping=False, random_state=seed,
+        )  # fmt: skip
+
+
+def trees_of(fitted: Any, output: int) -> list[Tree]:
+    """The trees of a fitted HistGradientBoostingRegressor, in order."""
+    trees = []
+    for (predictor,) in fitted._predictors:
+        nodes = predictor.nodes
+        trees.append(
+            Tree(
+                feature=np.where(nodes["is_leaf"] == 1, -1, nodes["feature_idx"]),
+                threshold=nodes["num_threshold"],
+                left=nodes["left"].astype(np.int64),
+                right=nodes["right"].astype(np.int64),
+                missing_left=nodes["missing_go_to_left"] == 1,
+                value=nodes["value"][:, None],
+                output=output,
+            )
+        )
+    return trees
+
+
+def _weighted_deviation(left: Floats, weight: Floats) -> float:
+    return float(np.sqrt(np.average(left**2, weights=weight)))
