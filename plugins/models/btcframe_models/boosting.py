@@ -151,9 +151,9 @@ class Boosting:
         return float(fitted._baseline_prediction[0, 0]), sigma, trees_of(fitted, h)
 
     def _regressor(self, trees: int, seed: int) -> Any:
-        from sklearn.ensemble import HistGradientBoostingRegressor
+        from btcframe_models.regressor import Regressor
 
-        return HistGradientBoostingRegressor(
+        return Regressor(
             learning_rate=self.learning_rate, max_iter=trees, max_leaf_nodes=self.leaves, min_samples_leaf=self.min_leaf,
             l2_regularization=self.l2, max_bins=self.bins, early_stopping=False, random_state=seed,
         )  # fmt: skip

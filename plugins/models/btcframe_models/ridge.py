@@ -7,6 +7,7 @@ import logging
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from btcframe.api import TrainingSet
 from btcframe.errors import ModelError
 from btcframe.kernels.linear import Linear, Sums, add_rows, add_squares, no_rows, predict, ridge, standardise
-from btcframe.types import Floats, StateArray, duration_name
+from btcframe.types import Floats, Ints, StateArray, duration_name
 
 log = logging.getLogger(__name__)
 
@@ -139,11 +140,15 @@ class RidgePredictor:
     horizons_ns: tuple[int, ...]
     linear: Linear
 
+    @cached_property
+    def _horizons(self) -> Ints:
+        return np.array(self.horizons_ns, np.int64)  # once: of a tuple numpy makes an array at every row
+
     def predict(self, x: Floats, regime: Floats, out: StateArray) -> None:
         """Fill out PREDICTION[n, h]; see `btcframe.kernels.linear.predict`."""
         if x.shape[1] != len(self.columns):
             raise ModelError(f"the model was fitted on {len(self.columns)} columns, but got {x.shape[1]}")
-        out["horizon_ns"] = self.horizons_ns
+        out["horizon_ns"] = self._horizons
         predict(x, self.linear, out)
 
     def save(self, directory: Path) -> None:
