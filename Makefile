@@ -59,6 +59,7 @@ drills: $(WARM)
 # peewee is asked for by empyrical-reloaded, used by no line of it, and would have to be compiled
 lock: $(READY)
 	@cd requirements && for f in bootstrap dev; do ../$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-package peewee --python-version 3.11 $$f.in -o $$f.txt; done
+	@cd requirements && ../$(BIN)/uv pip compile --quiet --universal --no-deps --generate-hashes --no-header --python-version 3.11 judge.in -o judge.txt
 
 clean:
 	rm -rf $(VENV) runs lake

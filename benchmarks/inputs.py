@@ -72,7 +72,7 @@ def fitted(market: Market) -> FittedModel:
     label = ForwardReturn()
     tables: list[Any] = []
     pipeline = market.pipeline()
-    layout, _ = build_table(
+    layout, *_ = build_table(
         _Once(market), pipeline, label, lambda _, rows: tables.append(rows), 65536, lambda rows: None
     )
     training = _in_memory(layout, tables)

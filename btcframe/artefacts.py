@@ -41,12 +41,15 @@ class FittedModel:
     predictor : Predictor
     regime_columns : tuple of str     descriptors the labeler takes
     index : int                       PREDICTION.model, the fold's number in a walk-forward
+    digest, build : str               of its artefact, and the training table it was fitted on; "" before it is saved
     """
 
     labeler: Labeler
     predictor: Predictor
     regime_columns: tuple[str, ...]
     index: int = 0
+    digest: str = ""
+    build: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -216,7 +219,8 @@ def load_model(directory: Path, catalog: Builder) -> FittedModel:
             where=str(directory),
             hint="The plugin may be of another version than the one that trained it.",
         ) from error
-    fitted = FittedModel(labeler, predictor, tuple(manifest["regime_columns"]), manifest["index"])
+    columns, build = tuple(manifest["regime_columns"]), manifest.get("build", "")
+    fitted = FittedModel(labeler, predictor, columns, manifest["index"], manifest["digest"], build)
     fitted.check_columns(manifest["columns"], manifest["regime_columns"])
     return fitted
 

@@ -1,4 +1,4 @@
-"""What a session saw, decided and got, as tables; their fingerprint; and the first difference between two sessions.
+"""What a session saw, decided and got, as tables, and their fingerprint.
 
 Everything is kept in order: predictions, intents with what became of them, order states, fills, and the account
 at every row. Two sessions are the same if the bytes of their intents, orders and fills are.
@@ -10,7 +10,9 @@ grow with its length, a session that is killed loses its last moments only, and 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import struct
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -20,7 +22,7 @@ import numpy as np
 from btcframe.atomic import unwritable
 from btcframe.errors import DataError
 from btcframe.scratch import pieces
-from btcframe.types import FILL, ORDER, PREDICTION, StateArray
+from btcframe.types import FILL, FUNDING, ORDER, PREDICTION, StateArray
 
 INTENT = np.dtype(
     [
@@ -37,6 +39,9 @@ INTENT = np.dtype(
         ("model", "i4"),  # PREDICTION.model it rests on, -1 without
         ("reason", "S24"),  # the policy's
         ("veto", "S24"),  # code of the rule or filter that denied it
+        ("cut", "S24"),  # the last rule that made it smaller or reduce-only, "" where none did
+        ("bid_ticks", "i8"),  # best prices of the book it was decided on; 0 where that was not usable
+        ("ask_ticks", "i8"),
     ],
     align=True,
 )
@@ -49,12 +54,57 @@ EQUITY = np.dtype(
         ("cash", "f8"),  # quote
         ("equity", "f8"),  # cash plus the position at mid
         ("fees", "f8"),  # paid so far
+        ("funding", "f8"),  # paid so far, negative where more was received
+        ("quality", "f8"),  # ROW.quality of the row
+        ("age_ns", "i8"),  # ROW.age_ns of the row
+        ("regime", "i4"),  # the likeliest by the row's model, an index into its names; -1 without
+        ("state", "u1"),  # TraderState
+        ("fresh", "u1"),  # whether the mid is the row's own, not an earlier one's
+        ("pad", "u2"),
     ],
     align=True,
 )
 
-TABLES = {"intents": INTENT, "orders": ORDER, "fills": FILL, "predictions": PREDICTION, "equity": EQUITY}
-COMPARED = ("intents", "orders", "fills")
+PROMOTION = np.dtype(
+    [
+        ("row_ns", "i8"),  # the first row it predicts on
+        ("ns", "i8"),  # when it took over, local clock
+        ("model", "i4"),  # PREDICTION.model from here on, -1: none predicts
+        ("pad", "i4"),
+        ("digest", "S64"),  # sha256 of its artefact, "" without
+        ("build", "S64"),  # the training table it was fitted on
+        ("name", "S256"),  # where its artefact lies, the last characters of it
+    ],
+    align=True,
+)
+"""Which model stands behind PREDICTION.model, and from when on."""
+
+STOP = np.dtype(
+    [
+        ("ns", "i8"),  # since when it holds
+        ("row_ns", "i8"),  # the last row then
+        ("state", "u1"),  # TraderState it brings
+        ("pad", "u1"),
+        ("pad2", "u2"),
+        ("pad3", "u4"),
+        ("code", "S48"),  # what stopped the trader: halt, daily_loss, contained.NAME
+        ("why", "S96"),
+    ],
+    align=True,
+)
+"""Why the trader opened nothing more, or did nothing at all."""
+
+TABLES = {
+    "intents": INTENT,
+    "orders": ORDER,
+    "fills": FILL,
+    "funding": FUNDING,
+    "stops": STOP,
+    "predictions": PREDICTION,
+    "promotions": PROMOTION,
+    "equity": EQUITY,
+}
+COMPARED = ("intents", "orders", "fills", "funding", "stops")
 """The tables whose bytes decide whether two sessions are the same."""
 
 
@@ -69,6 +119,8 @@ class Table:
     ----------
     dtype : dtype            without padding: records are kept as bytes
     path : Path, optional    the .npy file they stand in, which must not exist; None: all of them in memory
+    kept : int               bytes after which records are put into the file by themselves
+    hand : callable, optional    takes records (a copy) in place of this table, which then keeps none
 
     Raises
     ------
@@ -76,9 +128,16 @@ class Table:
         Here and whenever records are added: if the file cannot be written.
     """
 
-    def __init__(self, dtype: np.dtype[Any], path: Path | None = None) -> None:
-        self._path = path
-        self._one: StateArray = np.zeros(1, dtype)
+    def __init__(
+        self,
+        dtype: np.dtype[Any],
+        path: Path | None = None,
+        *,
+        kept: int = KEPT,
+        hand: Callable[[StateArray], None] | None = None,
+    ) -> None:
+        self._path, self._kept, self._hand = path, kept, hand
+        self._dtype, self._record = dtype, _packer(dtype)
         self._buffer = bytearray()  # what is not in the file
         self._start = self._written = 0  # of the file: where records begin, and how many there are
         if path is not None:
@@ -86,20 +145,35 @@ class Table:
 
     def append(self, record: tuple[Any, ...]) -> None:
         """Add one record, its fields in order."""
-        self._one[0] = record
-        self.extend(self._one)
+        packed = self._record.pack(*record)  # numpy takes four times as long to fill a record
+        if self._hand is not None:
+            self._hand(np.frombuffer(bytearray(packed), self._dtype))
+            return
+        self._buffer += packed
+        self._flush_when_full()
 
     def extend(self, records: StateArray) -> None:
         """Add several records."""
+        if self._hand is not None:
+            self._hand(records.copy())
+            return
         self._buffer += records.tobytes()
-        if self._path is not None and len(self._buffer) >= KEPT:
+        self._flush_when_full()
+
+    def _flush_when_full(self) -> None:
+        if self._path is not None and len(self._buffer) >= self._kept:
             self.flush()
+
+    @property
+    def held(self) -> int:
+        """Bytes of records that are in no file."""
+        return len(self._buffer)
 
     @property
     def records(self) -> StateArray:
         """All records so far."""
         if self._path is None:
-            return np.frombuffer(bytes(self._buffer), self._one.dtype)
+            return np.frombuffer(bytes(self._buffer), self._dtype)
         self.flush()
         return _map(self._path)
 
@@ -110,7 +184,7 @@ class Table:
 
     def _write(self, path: Path, mode: str) -> None:
         """The records, then the header: it never tells of more than is there."""
-        dtype = self._one.dtype
+        dtype = self._dtype
         total = self._written + len(self._buffer) // dtype.itemsize
         header = {
             "descr": np.lib.format.dtype_to_descr(dtype),
@@ -131,6 +205,15 @@ class Table:
         self._buffer.clear()
 
 
+_CODES = {"i1": "b", "u1": "B", "u2": "H", "i4": "i", "u4": "I", "i8": "q", "f8": "d"}
+
+
+def _packer(dtype: np.dtype[Any]) -> struct.Struct:
+    """What makes the bytes of a record without padding."""
+    kinds = [dtype[name].str[1:] for name in dtype.names or ()]
+    return struct.Struct("<" + "".join(_CODES.get(kind, f"{kind[1:]}s") for kind in kinds))
+
+
 def _map(path: Path) -> StateArray:
     table: StateArray = np.load(path, mmap_mode="r", allow_pickle=False)
     return table
@@ -142,6 +225,8 @@ class Audit:
     Parameters
     ----------
     directory : Path, optional    where they stand, made here; None: in memory
+    kept : int                    see Table
+    hand : callable, optional     takes the name of a table and records of it, a copy; then none are kept here
 
     Raises
     ------
@@ -149,19 +234,40 @@ class Audit:
         If it exists or cannot be written.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path | None = None,
+        *,
+        kept: int = KEPT,
+        hand: Callable[[str, StateArray], None] | None = None,
+    ) -> None:
         if directory is not None:
             try:
                 directory.mkdir()
             except OSError as error:
                 raise unwritable("the tables of the session", directory, error) from error
-        tables = {name: Table(dtype, directory and _file(directory, name)) for name, dtype in TABLES.items()}
-        self.intents, self.orders, self.fills = (tables[name] for name in ("intents", "orders", "fills"))
-        self.predictions, self.equity = tables["predictions"], tables["equity"]
+        tables = {
+            name: Table(
+                dtype,
+                directory and _file(directory, name),
+                kept=kept,
+                hand=hand and partial(hand, name),
+            )
+            for name, dtype in TABLES.items()
+        }
+        self.intents, self.orders, self.fills, self.funding, self.stops = (tables[name] for name in COMPARED)
+        self.predictions, self.promotions, self.equity = (
+            tables[name] for name in ("predictions", "promotions", "equity")
+        )
 
     def tables(self) -> dict[str, StateArray]:
         """Every table by name."""
         return {name: getattr(self, name).records for name in TABLES}
+
+    @property
+    def held(self) -> int:
+        """Bytes of records that are in no file."""
+        return sum(getattr(self, name).held for name in TABLES)
 
     def flush(self) -> None:
         """Put everything into the files, if there are any."""
@@ -187,45 +293,6 @@ def fingerprint(tables: Mapping[str, StateArray]) -> str:
             for part in pieces(len(table), table):
                 digest.update(table[field][part].tobytes())
     return digest.hexdigest()
-
-
-def first_difference(recorded: Mapping[str, StateArray], replayed: Mapping[str, StateArray]) -> str:
-    """Where two sessions part: table, record, row and field with both values; "" where they are the same.
-
-    The earliest in time is named, over all compared tables: what follows from it explains nothing.
-    """
-    found: list[tuple[int, int, str]] = []
-    for order, name in enumerate(COMPARED):
-        a, b = recorded[name], replayed[name]
-        both = min(len(a), len(b))
-        at = _first_unequal(a[:both], b[:both])
-        if at < both:
-            fields = [
-                f for f in a.dtype.names or () if (_bits(a[f][at : at + 1]) != _bits(b[f][at : at + 1])).any()
-            ]
-            values = ", ".join(f"{f}: {a[f][at]} recorded, {b[f][at]} replayed" for f in fields)
-            found.append((int(a["ns"][at]), order, f"{name}[{at}] at {a['ns'][at]} ns: {values}"))
-        elif len(a) != len(b):
-            more, what = (a, "recorded only") if len(a) > len(b) else (b, "replayed only")
-            record = dict(zip(more.dtype.names or (), more[both].tolist(), strict=True))
-            found.append((int(more["ns"][both]), order, f"{name}[{both}] is {what}: {record}"))
-    return min(found)[2] if found else ""
-
-
-def _first_unequal(a: StateArray, b: StateArray) -> int:
-    """Index of the first record that differs between tables of one length; the length where none does."""
-    for part in pieces(len(a), a, b):
-        unequal = np.zeros(part.stop - part.start, bool)
-        for field in a.dtype.names or ():
-            unequal |= _bits(a[field][part]) != _bits(b[field][part])
-        if unequal.any():
-            return int(part.start + np.argmax(unequal))
-    return len(a)
-
-
-def _bits(values: StateArray) -> StateArray:
-    """Values as whole numbers of the same bits, so that NaN equals NaN and 0.0 is not -0.0."""
-    return values.view(np.int64) if values.dtype.kind == "f" else values
 
 
 def digests(directory: Path) -> dict[str, str]:

@@ -297,5 +297,5 @@ def describe(build: Build) -> str:
     if found is None:
         lines.append("  its columns were not checked: it was made before builds did that")
     else:
-        lines += judge.summary(found)
+        lines += [f"  {judge.quality(found.history)}", *judge.summary(found)]
     return "\n".join(lines)

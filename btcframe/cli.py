@@ -18,6 +18,7 @@ VERBS = {
     "build": "events to the training table: rows, features, regime descriptors, labels",
     "train": "purged walk-forward training and out-of-sample predictions",
     "backtest": "out-of-sample predictions against the simulated venue",
+    "trade": "a session: a live market, predictions, orders on paper; logged, stored, to be gone on with",
     "replay": "a recorded session again: the same intents, bit for bit",
     "regimes": "market regimes judged by use: hht against hmm and volatility, on the same rows",
     "facts": "stylised facts of a market: spread, depth, tails, clustering, order flow",
@@ -27,7 +28,8 @@ NOUNS = {
     "features": "feature columns, all or some: unit, range, formula, source, cost (--json, --markdown, --no-cost)",
     "db": "the store: make, look at, migrate, verify, compact it; the spool before it (key=value …; --json)",
     "exchange": "a local exchange that speaks Bybit V5, with faults on demand (key=value …; --faults)",
-    "report": "the page of a finished run made again from its files: btcframe report DIR",
+    "session": "how a trading session stands, its kill switch, why an order was what it was (status, halt, …; --json)",
+    "report": "the page of a finished run made again: btcframe report DIR [OTHER, laid over it] [--sensitivity]",
     "completion": 'tab completion: eval "$(btcframe completion bash)", or zsh',
 }
 SUBCOMMANDS = {
@@ -35,7 +37,8 @@ SUBCOMMANDS = {
     "features": ("--json", "--markdown", "--no-cost"),
     "db": ("init", "status", "migrate", "verify", "compact", "drain", "roles"),
     "exchange": ("--faults",),
-    "report": (),
+    "session": ("status", "halt", "resume", "explain"),
+    "report": ("--sensitivity",),
     "completion": ("bash", "zsh"),
 }
 
@@ -58,7 +61,7 @@ Examples
   btcframe run --cfg job                                    every setting, resolved
 
 Exit codes: 0 done · 1 a bug of ours · 2 configuration · 3 plugin · 4 data · 5 store or disk · 6 model ·
-7 replay differs · 130 interrupted.   Tracebacks: add hydra.verbose=true.
+7 replay differs · 8 session does not run or answer · 130 interrupted.   Tracebacks: add hydra.verbose=true.
 """
 
 
@@ -81,6 +84,22 @@ _EXCHANGE_HELP = """
   btcframe exchange 'exchange.faults=[drop@10s/30s,gap@5s*3]'        what goes wrong by itself, and when
 
 Every fault: btcframe exchange --faults   Every setting: btcframe exchange --cfg job   It is stopped with Ctrl-C.
+"""
+
+_REPORT_HELP = """
+  btcframe report DIR                  the page of a finished run again
+  btcframe report DIR OTHER            with another run on the same market laid over it: paper over a backtest
+  btcframe report DIR --sensitivity    plays its session at other latencies, fees and queues first: a dozen replays
+"""
+
+_SESSION_HELP = """
+  status [DIR]          how it stands; exit code 8 if it is stuck or has died
+  halt [DIR]            cancel everything and send nothing more; if it does not answer its process is ended
+                        (--why TEXT, --wait SECONDS, --no-kill); where a session starts from it, it begins halted
+  resume [DIR]          go on (--why TEXT, --wait SECONDS)
+  explain ORDER [DIR]   what was seen, predicted, decided, vetoed, sent, answered and filled; without ORDER: its orders
+
+DIR is the session's directory; without it the newest below runs/ whose process runs. --json is for scripts.
 """
 
 
@@ -147,10 +166,18 @@ def dispatch(arguments: list[str]) -> int:
             print(_DB_HELP, end="")
         if word == "exchange":
             print(_EXCHANGE_HELP, end="")
+        if word == "session":
+            print(_SESSION_HELP, end="")
+        if word == "report":
+            print(_REPORT_HELP, end="")
     elif word == "exchange":
         from btcframe import exchange_command
 
         return exchange_command.main(rest)
+    elif word == "session":
+        from btcframe import session_command
+
+        return session_command.main(rest)
     elif word == "db":
         from btcframe import db
 

@@ -123,6 +123,8 @@ def complete(shell: str, line: str, verbs: tuple[str, ...], nouns: dict[str, tup
         return [w for w in nouns[words[0]] if w.startswith(current)]
     if words[0] not in (*verbs, *nouns):
         return []
+    if words[0] == "session":
+        return [found for found in (*_sessions(), "--json") if found.startswith(current)]
     known = schemas()
     if words[0] in nouns and words[0] not in known["looked_at"]:
         return [w for w in nouns[words[0]] if w.startswith(current)]
@@ -135,6 +137,11 @@ def complete(shell: str, line: str, verbs: tuple[str, ...], nouns: dict[str, tup
     if shell == "bash" and "=" in current:  # bash breaks words at '=': give only what follows it
         return [c[current.rindex("=") + 1 :] for c in found]
     return found
+
+
+def _sessions() -> list[str]:
+    """Directories of sessions, the newest first, as far as their names tell."""
+    return sorted((str(path.parent) for path in Path("runs").glob("*/status.json")), reverse=True)
 
 
 def _overrides(current: str, words: list[str], known: dict[str, Any]) -> list[str]:

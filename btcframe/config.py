@@ -69,12 +69,14 @@ class Backtest:
 
     Parameters
     ----------
-    cash : float      quote currency
-    flatten : bool    close what is held at the end, at the market; otherwise it is valued at the last mid
+    cash : float          in the currency of the account
+    flatten : bool        close what is held at the end, at the market; otherwise it is valued at the last mid
+    sensitivity : bool    trade it again at other latencies, fees and queues, for the report: a dozen times the work
     """
 
     cash: float = 100_000.0
     flatten: bool = False
+    sensitivity: bool = False
 
 
 @dataclass
@@ -138,6 +140,44 @@ class Record:
 
 
 @dataclass
+class Trade:
+    """A session: how long it lasts, and what it does about overload. Its account is that of the section `backtest`.
+
+    Parameters
+    ----------
+    duration : str      from the first item on; 0s: until Ctrl-C, or the source ends
+    lag : str           messages that have waited longer to be consumed are left out, as a gap, until a new snapshot
+    stall : str         a feature that takes longer for a row is switched off, and nothing more is opened
+    metrics : str       where Prometheus may ask, e.g. 127.0.0.1:8770; "": nowhere
+    """
+
+    duration: str = "0s"
+    lag: str = "2s"
+    stall: str = "250ms"
+    metrics: str = ""
+
+
+@dataclass
+class Lane:
+    """What stands between a session's decisions and its disk and store: docs/trade.md.
+
+    Parameters
+    ----------
+    memory : int        bytes that may wait to be written; from 9/10 of it on the market is left out, as a gap
+    soonest : str       what waits is gathered at least so long, unless a batch is full …
+    latest : str        … and at most: what a crash of the process can lose
+    least : int         items of a batch in a quiet market
+    most : int          items of a batch at most
+    """
+
+    memory: int = 256_000_000
+    soonest: str = "50ms"
+    latest: str = "1s"
+    least: int = 256
+    most: int = 8192
+
+
+@dataclass
 class Exchange:
     """The local exchange: what it lists, where it listens, how fast it goes and what goes wrong.
 
@@ -173,11 +213,13 @@ class Root:
 
     Parameters
     ----------
-    verb : str          the job: run, record, build, train, backtest, replay, facts, regimes
+    verb : str          the job: run, record, build, train, backtest, trade, replay, facts, regimes
     seed : int          the one seed; everything random is derived from it
-    trained : str       backtest: directory of a finished `train` or `run` whose models to trade; "" trains first
+    trained : str       backtest: directory of a finished `train` or `run` whose models to trade; "" trains first;
+                        trade: … whose last model predicts; "" predicts nothing
     session : str       replay: directory of the run to replay
-    warm_start : str    backtest: directory of an earlier run whose memory to start from; "" starts from nothing
+    warm_start : str    backtest, trade: directory of an earlier run whose memory to start from; "" starts from
+                        nothing
     select : list       feature columns used: names, patterns (ofi_*), families or components; !x leaves out
     beside : list       facts: directories of earlier `facts` runs to put beside this one
     later : int         regimes: rows after which a label is asked for again, to see whether it is revised
@@ -198,6 +240,8 @@ class Root:
     spool: Spool = field(default_factory=Spool)
     exchange: Exchange = field(default_factory=Exchange)
     record: Record = field(default_factory=Record)
+    trade: Trade = field(default_factory=Trade)
+    lane: Lane = field(default_factory=Lane)
     source: Any = None
     clock: Any = None
     store: Any = None
@@ -259,6 +303,7 @@ def check_settings(config: Mapping[str, Any]) -> None:
         duration(config, "record", name)
     if config["record"]["part"] < 0:
         raise ConfigError(f"record.part: {config['record']['part']} is not a number of bytes; 0 is no limit")
+    check_session(config)
     if config["warm_start"] and not Path(config["warm_start"]).is_dir():
         raise ConfigError(
             f"warm_start: there is no directory {config['warm_start']}",
@@ -296,6 +341,30 @@ def check_spool(config: Mapping[str, Any]) -> None:
     for name, least in (("batch", 1), ("queue", 1), ("limit", 1_000_000)):
         if settings[name] < least:
             raise ConfigError(f"spool.{name}: {settings[name]} is too little: it starts at {least:,}")
+
+
+def check_session(config: Mapping[str, Any]) -> None:
+    """Refuse impossible settings of the sections `trade` and `lane`, where a config has them.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if "trade" not in config:
+        return
+    duration(config, "trade", "duration")
+    for section, name in (("trade", "lag"), ("trade", "stall"), ("lane", "soonest"), ("lane", "latest")):
+        if not duration(config, section, name):
+            raise ConfigError(f"{section}.{name}: {config[section][name]} is no time at all")
+    lane = config["lane"]
+    if duration(config, "lane", "soonest") > duration(config, "lane", "latest"):
+        raise ConfigError(f"lane.soonest: {lane['soonest']} is later than lane.latest, {lane['latest']}")
+    if lane["memory"] < 10_000_000:
+        raise ConfigError(f"lane.memory: {lane['memory']:,} bytes are too little: it starts at 10,000,000")
+    if not 1 <= lane["least"] <= lane["most"]:
+        raise ConfigError(
+            f"lane.least: {lane['least']} is not a number of items from 1 to lane.most, {lane['most']}"
+        )
 
 
 def nodes(config: Mapping[str, Any]) -> list[tuple[str, str, Any]]:

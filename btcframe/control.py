@@ -26,6 +26,15 @@ RESYNC = "~resync"
 RESUBSCRIBE = "~resubscribe"
 """Another topic was subscribed anew; holds its name."""
 
+SHED = "~shed"
+"""Messages were left out, for the session was overloaded; holds how many, ``{"frames": …, "bytes": …}``.
+
+No book lasts over it.
+"""
+
+SPARED = "~spared"
+"""Messages of optional topics were, which no book rests on; holds the same."""
+
 HEARTBEAT = "~heartbeat"
 """Time passed, and nothing came."""
 

@@ -82,6 +82,12 @@ class ReplayError(BtcframeError):
     exit_code = 7
 
 
+class SessionError(BtcframeError):
+    """A session that does not run, does not answer, or cannot be reached."""
+
+    exit_code = 8
+
+
 EXIT_INTERRUPTED = 130
 
 

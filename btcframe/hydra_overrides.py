@@ -47,7 +47,8 @@ _FLAGS_WITH_VALUE = {
 
 
 _VERBS = {
-    "trained": ("backtest",), "session": ("replay",), "warm_start": ("backtest", "run"), "beside": ("facts",),
+    "trained": ("backtest", "trade"), "session": ("replay",), "warm_start": ("backtest", "run", "trade"),
+    "trade": ("trade",), "lane": ("trade",), "beside": ("facts",),
     "later": ("regimes",), "regimes": ("regimes",), "exchange": ("exchange",),
 }  # fmt: skip
 """Settings that only some verbs look at: given to another they would do nothing."""
@@ -158,7 +159,8 @@ def _check_override(
             hint=f"It looks at {' and '.join(LOOKED_AT[verb])}.",
         )
     if verb not in _VERBS.get(head, (verb,)):
-        verbs = " and ".join(_VERBS[head])
+        *others, last = _VERBS[head]
+        verbs = f"{', '.join(others)} and {last}" if others else last
         raise ConfigError(
             f"{key}: btcframe {verb} does not look at it",
             where=where,

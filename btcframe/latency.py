@@ -99,11 +99,26 @@ class Latency:
         record_one(self._histograms, _ROW, self._closed - self._decoded, 1)
 
     def signalled(self) -> None:
-        """The row was decided on."""
+        """Something was decided; it is timed where it is the first decision on a row."""
+        if not self._closed:
+            return
         now = self._now()
         record_one(self._histograms, _SIGNAL, now - self._closed, 1)
         if self._received:
             record_one(self._histograms, _TOTAL, now - self._received, 1)
+        self._closed = 0
+
+    def copy(self) -> Latency:
+        """What has been counted, for another thread to look at while this one goes on counting.
+
+        The copy is consistent in itself, which the original is not at any moment: kernels count without the GIL, and a
+        duration may be in its bucket and not yet in their number. It may lack what is being counted, and its sum may
+        lack, or have, one duration more.
+        """
+        other = Latency(self._now)
+        other._histograms = self._histograms.copy()
+        other._histograms["n"] = other._histograms["counts"].sum(axis=1)
+        return other
 
     def summary(self) -> dict[str, Summary]:
         """The stages of which something is known."""

@@ -10,7 +10,7 @@ from rich import box
 from rich.table import Table
 
 from btcframe import completion, feature_list
-from btcframe.console import Unread
+from btcframe.console import Terminal, Unread
 from btcframe.errors import ConfigError, PluginError, did_you_mean
 from btcframe.plugins import Catalog, Component, discover
 from btcframe.schema import REQUIRED, Field
@@ -59,14 +59,26 @@ def _completion(words: list[str]) -> int:
 
 
 def report(catalog: Catalog, words: list[str]) -> int:
-    """Make the page of one finished run again."""
-    if len(words) != 1:
+    """Make the page of one finished run again, with another run laid over it and other venues played where asked for."""
+    flag = "--sensitivity"
+    directories = [word for word in words if word != flag]
+    for word in directories:
+        if word.startswith("-"):
+            raise ConfigError(
+                f"btcframe report takes no {word!r}", hint=f"It takes {flag} and one or two directories."
+            )
+    if len(directories) not in (1, 2):
         raise ConfigError(
-            "btcframe report needs the directory of one finished run", next="btcframe report runs/DIRECTORY"
+            "btcframe report needs the directory of one finished run, and takes that of another to lay over it",
+            next="btcframe report runs/DIRECTORY [runs/OTHER]",
         )
-    from btcframe.reporting import said_again
+    from btcframe.reporting import said_again, vary_again
 
-    Unread(highlight=False).print(said_again(Path(words[0]), catalog), soft_wrap=True, markup=False)
+    directory, *other = map(Path, directories)
+    if flag in words:
+        vary_again(directory, catalog, Terminal())
+    said = said_again(directory, catalog, other=other[0] if other else None)
+    Unread(highlight=False).print(said, soft_wrap=True, markup=False)
     return 0
 
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import operator
+from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from btcframe.api import Action, Intent, Working
 from btcframe.audit import Table
 from btcframe.errors import PluginError
-from btcframe.types import OrderState, StateArray, TimeInForce
+from btcframe.types import NS, OrderState, StateArray, TimeInForce
 
+MOST = 1000
+"""Intents that a policy may ask for in one decision."""
+
+_ACTIONS = frozenset(Action)
+_TIFS = frozenset(TimeInForce)
 _FINAL = frozenset(state for state in OrderState if state.final)
 
 
@@ -23,14 +30,22 @@ class Orders:
     Parameters
     ----------
     table : Table of ORDER
+    symbol : str       what is traded
+
+    Attributes
+    ----------
+    count : int               orders so far: the id of the last
+    last : Working or None    the order that ended last
     """
 
-    def __init__(self, table: Table) -> None:
-        self._table = table
+    def __init__(self, table: Table, symbol: str) -> None:
+        self._table, self._symbol = table, symbol
         self._working: dict[int, Working] = {}
         self._origin: dict[int, tuple[int, int, int]] = {}  # row_ns, model, tif of the working orders
         self._view: tuple[Working, ...] | None = ()
         self.count = 0
+        self.last: Working | None = None
+        self._sent: deque[int] = deque()  # when orders were sent or amended, within the last minute
 
     @property
     def working(self) -> tuple[Working, ...]:
@@ -46,13 +61,21 @@ class Orders:
     def complete(self, intent: Intent) -> tuple[Intent, str]:
         """The intent with side, time in force and the like of the order it changes, and why it is denied, if so.
 
-        Denials: not_whole (a price or size that is no whole number), not_working, canceling, no_side, no_size,
-        no_price (only IOC and FOK orders go without one).
+        Denials: not_whole (a price or size that is no whole number), other_symbol, not_working, canceling, no_change
+        (an amendment to what is asked for already), no_side, no_size, no_tif, no_price (only IOC and FOK orders go
+        without one).
         """
         asked = intent
-        intent = asked._replace(ticks=whole(asked.ticks), lots=whole(asked.lots), side=whole(asked.side))
+        intent = asked._replace(
+            ticks=whole(asked.ticks),
+            lots=whole(asked.lots),
+            side=whole(asked.side),
+            order_id=whole(asked.order_id),
+        )
         if intent != asked:
             return intent, "not_whole"
+        if intent.symbol and intent.symbol != self._symbol:
+            return intent, "other_symbol"
         if intent.action != Action.SUBMIT:
             order = self._working.get(intent.order_id)
             if order is None:
@@ -63,8 +86,12 @@ class Orders:
             intent = intent._replace(side=order.side, tif=tif, reduce_only=order.reduce_only)
             if intent.action == Action.CANCEL:
                 return intent, ""
+            if (intent.ticks, intent.lots) == (order.ticks, order.lots):
+                return intent, "no_change"
         if intent.side not in (1, -1):
             return intent._replace(side=0), "no_side"
+        if intent.tif not in _TIFS:
+            return intent._replace(tif=TimeInForce.GTC), "no_tif"
         if intent.lots <= 0:
             return intent, "no_size"
         priceless = intent.action == Action.SUBMIT and intent.tif in (TimeInForce.IOC, TimeInForce.FOK)
@@ -79,19 +106,53 @@ class Orders:
         self._table.append(
             (
                 order_id, now_ns, 0, row_ns, intent.ticks, intent.lots, 0,
-                state, intent.side, intent.tif, intent.reduce_only, model,
+                state, intent.side, intent.tif, intent.reduce_only, model, 0, 0, 0, 0,
             )
         )  # fmt: skip
-        if state not in _FINAL:
-            self._working[order_id] = Working(
-                order_id, intent.side, intent.ticks, intent.lots, 0, state, now_ns, intent.reduce_only
-            )
+        order = Working(
+            order_id,
+            intent.side,
+            intent.ticks,
+            intent.lots,
+            0,
+            state,
+            now_ns,
+            intent.reduce_only,
+            intent.tif,
+        )
+        if state in _FINAL:
+            self.last = order._replace(ended_ns=now_ns)
+        else:
+            self._sent.append(now_ns)
+            self._working[order_id] = order
             self._origin[order_id] = (row_ns, model, intent.tif)
             self._view = None
         return order_id
 
-    def amending(self, order_id: int, ticks: int, lots: int) -> None:
+    def meets(self, intent: Intent) -> list[Working]:
+        """Our orders on the other side that an intent could trade with."""
+        return [
+            order
+            for order in self.working
+            if order.side == -intent.side
+            and (not intent.ticks or not order.ticks or intent.side * (intent.ticks - order.ticks) >= 0)
+        ]
+
+    def sent_within(self, now_ns: int) -> tuple[int, int]:
+        """How many orders were sent or amended within the last second and the last minute."""
+        sent = self._sent
+        while sent and sent[0] <= now_ns - 60 * NS:
+            sent.popleft()
+        second = 0
+        for ns in reversed(sent):
+            if ns <= now_ns - NS:
+                break
+            second += 1
+        return second, len(sent)
+
+    def amending(self, order_id: int, ticks: int, lots: int, now_ns: int) -> None:
         """An amendment was sent."""
+        self._sent.append(now_ns)
         order = self._working[order_id]
         self._working[order_id] = order._replace(ticks=ticks, lots=max(lots, order.lots))
         self._view = None
@@ -105,7 +166,7 @@ class Orders:
         self._table.append(
             (
                 order_id, now_ns, 0, row_ns, order.ticks, order.lots, order.filled_lots,
-                OrderState.PENDING_CANCEL, order.side, tif, order.reduce_only, model,
+                OrderState.PENDING_CANCEL, order.side, tif, order.reduce_only, model, 0, 0, 0, 0,
             )
         )  # fmt: skip
 
@@ -122,7 +183,7 @@ class Orders:
         self._view = None
 
     def _report(self, record: tuple[Any, ...]) -> None:
-        order_id, ns, venue_ns, _, ticks, lots, filled, state, side, tif, reduce_only, _ = record
+        order_id, ns, venue_ns, _, ticks, lots, filled, state, side, tif, reduce_only, _, why, *_ = record
         order = self._working.get(order_id)
         if order is None or filled > max(lots, order.lots) or filled < order.filled_lots:
             raise PluginError(
@@ -132,14 +193,31 @@ class Orders:
             )
         row_ns, model, _ = self._origin[order_id]
         if state in _FINAL:
+            self.last = order._replace(ticks=ticks, lots=lots, filled_lots=filled, state=state, ended_ns=ns)
             del self._working[order_id], self._origin[order_id]
         else:
             if order.state == OrderState.PENDING_CANCEL:
                 state = int(OrderState.PENDING_CANCEL)  # the cancel is still on its way
             self._working[order_id] = order._replace(ticks=ticks, lots=lots, filled_lots=filled, state=state)
         self._table.append(
-            (order_id, ns, venue_ns, row_ns, ticks, lots, filled, state, side, tif, reduce_only, model)
-        )
+            (
+                order_id, ns, venue_ns, row_ns, ticks, lots, filled, state, side, tif, reduce_only, model,
+                why, 0, 0, 0,
+            )
+        )  # fmt: skip
+
+
+def check_intents(intents: Sequence[Intent]) -> None:
+    """Raise PluginError for what is no list of intents, or is too long for one decision."""
+    if len(intents) > MOST:
+        raise PluginError(f"it asks for {len(intents):,} intents at once, {MOST:,} are the most")
+    for intent in intents:
+        known = isinstance(intent, Intent) and intent.action in _ACTIONS and isinstance(intent.reason, str)
+        if not known:
+            raise PluginError(
+                f"it asks for {intent!r}, which is no intent",
+                hint="Intent(Action.SUBMIT, side, lots, ticks), for example.",
+            )
 
 
 def whole(value: Any) -> int:

@@ -10,13 +10,14 @@ import contextvars
 import functools
 import threading
 from collections import deque
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from btcframe.api import Column, Feature, Regime
+from btcframe.containment import Containment
 from btcframe.types import Floats, Instrument, Ints, RowArray, StateArray
 
 CHUNK = 2048
@@ -26,6 +27,9 @@ As fast as fewer in one thread. In several each call is a wait for Python's lock
 """
 
 _NOWHERE = (-1, 0)
+
+_Call = tuple[str, Callable[[], object], Floats]
+"""A part's name, its work on the row, and float64[1, k] that it writes into; a plain tuple, which a loop takes apart faster."""
 
 
 class Part(NamedTuple):
@@ -57,6 +61,27 @@ class Part(NamedTuple):
         self.component.update(rows, self.state, out)
         kept = out if len(self.used) == out.shape[1] else out[:, self.used]
         matrix[:, self.first : self.first + len(self.used)] = kept
+
+    def update_contained(self, rows: RowArray, matrix: Floats, containment: Containment) -> None:
+        """The same; from the row on at which it raises when rows come singly, it is off and its columns are NaN."""
+        own = slice(self.first, self.first + len(self.used))
+        if self.name in containment.told:
+            matrix[:, own] = np.nan
+            return
+        before = self.state.copy()
+        try:
+            self.update(rows, matrix)
+        except Exception:  # noqa: BLE001 - which row it is about is found below
+            self.state[:] = before
+        else:
+            return
+        for i in range(len(rows)):
+            try:
+                self.update(rows[i : i + 1], matrix[i : i + 1])
+            except Exception as error:  # noqa: BLE001 - contained, or raised again
+                containment.met(self.name, error)
+                matrix[i:, own] = np.nan
+                return
 
 
 def parts_of(
@@ -103,28 +128,74 @@ class OneRow:
     parts : sequence of Part
     rows : ROW[n]             its first row is read
     matrix : float64[n, u]    its first row is written
+    containment : Containment
+    stopwatch : callable, optional    the time in ns; with it `slowest` and `at_work` are told
+
+    Attributes
+    ----------
+    slowest : (str, int)    the part that took longest over the last row, and how long, ns
+    at_work : str           the part that is computing; another thread may look
     """
 
-    def __init__(self, parts: Sequence[Part], rows: RowArray, matrix: Floats) -> None:
+    def __init__(
+        self, parts: Sequence[Part], rows: RowArray, matrix: Floats, containment: Containment,
+        stopwatch: Callable[[], int] | None = None,
+    ) -> None:  # fmt: skip
         ends = np.cumsum([0, *(part.block.shape[1] for part in parts)])
         self._whole = np.empty((1, ends[-1]))  # of a single row every part's columns are contiguous
-        self._calls = [
-            partial(part.component.update, rows[:1], part.state, self._whole[:, first:end])
+        self._all: list[_Call] = [
+            (part.name, partial(part.component.update, rows[:1], part.state, out), out)
             for part, first, end in zip(parts, ends, ends[1:], strict=False)
+            for out in [self._whole[:, first:end]]
         ]
         used = [first + i for part, first in zip(parts, ends, strict=False) for i in part.used]
         self._used = np.array(used, np.int64)
         self._row = matrix[0]
+        self._containment, self._stopwatch = containment, stopwatch
+        self.slowest, self.at_work = ("", 0), ""
+        self.settle()
+
+    def settle(self) -> None:
+        """Leave out the parts that are off from now on."""
+        self._calls = [call for call in self._all if call[0] not in self._containment.told]
 
     def update(self) -> None:
         """Advance over the row."""
         self._whole.fill(np.nan)
-        for call in self._calls:
-            call()
+        if self._stopwatch is not None:
+            self._timed(self._stopwatch)
+        else:
+            for name, update, out in self._calls:
+                try:
+                    update()
+                except Exception as error:  # noqa: BLE001 - contained, or raised again
+                    self._met(name, out, error)
         self._whole.take(self._used, out=self._row, mode="clip")  # "raise" would buffer, and take 2 µs
 
+    def _timed(self, stopwatch: Callable[[], int]) -> None:
+        slowest, longest = "", 0
+        before = stopwatch()
+        for name, update, out in self._calls:
+            self.at_work = name
+            try:
+                update()
+            except Exception as error:  # noqa: BLE001 - contained, or raised again
+                self._met(name, out, error)
+            now = stopwatch()
+            if now - before > longest:
+                slowest, longest = name, now - before
+            before = now
+        self.slowest, self.at_work = (slowest, longest), ""
 
-def update_all(work: Sequence[tuple[Part, Floats]], rows: RowArray, threads: int = 1) -> None:
+    def _met(self, name: str, out: Floats, error: Exception) -> None:
+        self._containment.met(name, error)
+        out.fill(np.nan)  # what it wrote before it raised is no value
+        self.settle()
+
+
+def update_all(
+    work: Sequence[tuple[Part, Floats]], rows: RowArray, containment: Containment, threads: int = 1
+) -> None:
     """Each part over all rows, several parts at a time. The bits do not depend on the number of threads.
 
     Threads live as long as the call: there is no pool to close.
@@ -133,14 +204,15 @@ def update_all(work: Sequence[tuple[Part, Floats]], rows: RowArray, threads: int
     ----------
     work : sequence of (Part, float64[n, u])    each with the matrix it writes into
     rows : ROW[n]
+    containment : Containment
     threads : int
 
     Raises
     ------
     Exception
-        What a component raises; where several do, what one thread would have met first.
+        What a component raises that is not contained; where several do, what one thread would have met first.
     """
-    queue = _Queue(work, rows)
+    queue = _Queue(work, rows, containment)
     others = min(threads, len(work)) - 1 if len(rows) > CHUNK else 0
     helpers = [
         threading.Thread(target=contextvars.copy_context().run, args=(queue.work_off,), name="features")
@@ -176,8 +248,9 @@ class _Queue:
     others' hands, and none can be in two.
     """
 
-    def __init__(self, work: Sequence[tuple[Part, Floats]], rows: RowArray) -> None:
-        self._work, self._rows = work, rows
+    def __init__(self, work: Sequence[tuple[Part, Floats]], rows: RowArray, containment: Containment) -> None:
+        self._work, self._rows, self._containment = work, rows, containment
+        self._contains = containment.catches or bool(containment.told)
         self._turns: deque[tuple[int, int]] = deque((0, i) for i in range(len(work)))
         self._failing = threading.Lock()
         self.end = (len(rows), 0)
@@ -198,7 +271,10 @@ class _Queue:
         part, matrix = self._work[i]
         rows = self._rows[at : at + CHUNK]
         try:
-            part.update(rows, matrix[at : at + len(rows)])
+            if self._contains:
+                part.update_contained(rows, matrix[at : at + len(rows)], self._containment)
+            else:
+                part.update(rows, matrix[at : at + len(rows)])
         except BaseException as error:  # noqa: BLE001 - raised again by update_all, Ctrl-C as well
             with self._failing:
                 if (at, i) < self.end:  # those before it still have their turn: one of them may fail, too

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from btcframe.api import Clock, Feature, Regime, Wake, Wakes
+from btcframe.containment import Containment
 from btcframe.errors import ConfigError
 from btcframe.kernels.book import copy_book, new_book, top
 from btcframe.kernels.flow import BEST, TIMER, ingest, new_state
-from btcframe.kernels.rows import build_rows, close_row
+from btcframe.kernels.rows import build_rows, close_row, take_rows
 from btcframe.parts import OneRow, parts_of, update_all
 from btcframe.selection import ALL, chosen
 from btcframe.types import CUT, LEVELS, ROW, EventArray, Floats, Instrument, Ints, RowArray, StateArray
@@ -43,6 +44,10 @@ class Pipeline:
         rows that one push can close; more make it stop with Wake.FULL
     threads : int
         that compute the columns of a batch; the bits do not depend on it
+    contain : bool
+        whether a feature or regime that raises is switched off, instead of the error going on
+    stopwatch : callable, optional
+        the time in ns, for `slowest` and `at_work`; what is computed does not depend on it
 
     Raises
     ------
@@ -61,11 +66,14 @@ class Pipeline:
         wakes: Wakes | None = None,
         capacity: int = 65536,
         threads: int = 1,
+        contain: bool = False,
+        stopwatch: Callable[[], int] | None = None,
     ) -> None:
         self.instrument = instrument
         _refuse_duplicates({**features, "regime": regime})
         used = chosen(features, select)
-        self.columns, self._features = parts_of(features, instrument, used)
+        named = {f"features.{name}": feature for name, feature in features.items()}
+        self.columns, self._features = parts_of(named, instrument, used)
         self.regime_columns, self._regime = parts_of({"regime": regime}, instrument)
         self._wakes = wakes
         self._wanted = (BEST if wakes and wakes.best else 0) | (TIMER if wakes and wakes.timer_ns else 0)
@@ -79,9 +87,10 @@ class Pipeline:
             *((part, self._x) for part in self._features),
             *((part, self._descriptors) for part in self._regime),
         ]
-        self._live = (
-            OneRow(self._features, self._rows, self._x),
-            OneRow(self._regime, self._rows, self._descriptors),
+        self._containment = Containment([part.name for part, _ in self._work], contain)
+        self._live = tuple(
+            OneRow(parts, self._rows, matrix, self._containment, stopwatch)
+            for parts, matrix in ((self._features, self._x), (self._regime, self._descriptors))
         )
         self._closed = 0
         self._seen = np.zeros(1, np.int64)  # rows closed so far
@@ -95,7 +104,6 @@ class Pipeline:
         # the first event not looked at, counted from the first event not consumed
         self._ahead = np.array([-1, 0, 0])
         self._book_before, self._ingest_before = new_book(), self._ingest.copy()
-        self._levels = tuple(np.empty(LEVELS, np.int64) for _ in range(4))
 
     def push(self, events: EventArray, start: int = 0, gate: Gate | None = None) -> tuple[int, Wake]:
         """Consume events up to the next wake.
@@ -144,8 +152,7 @@ class Pipeline:
         if len(taken):
             _copy(taken, self._rows[: len(taken)])
             self._seen += len(taken)
-            self._ingest["started"] = 1
-            self._now[0] = max(self._now[0], taken["row_ns"][-1])
+            take_rows(self._ingest, self.rows)
             self._compute()
         return start + len(taken)
 
@@ -199,7 +206,12 @@ class Pipeline:
             for one_row in self._live:
                 one_row.update()
         else:
-            update_all(self._work, self._rows[: self._closed], self._threads)
+            update_all(self._work, self._rows[: self._closed], self._containment, self._threads)
+            self._settle()
+
+    def _settle(self) -> None:
+        for one_row in self._live:
+            one_row.settle()
 
     @property
     def rows(self) -> RowArray:
@@ -222,9 +234,45 @@ class Pipeline:
         return int(self._now[0])
 
     @property
+    def book_ns(self) -> int:
+        """Local time of the last book message consumed, ns; 0: there was none."""
+        return max(int(self._ingest["book_ns"][0]), 0)
+
+    @property
     def rows_seen(self) -> int:
         """Rows closed so far, those of a restored memory included."""
         return int(self._seen[0])
+
+    @property
+    def contained(self) -> Mapping[str, str]:
+        """The features and regime that are switched off, as named in a config, and why; a view."""
+        return self._containment.told
+
+    def switch_off(self, name: str, why: str) -> None:
+        """Switch off a feature or the regime for good: its columns are NaN from the next row on.
+
+        Parameters
+        ----------
+        name : str    as in a config: features.ofi, regime
+        why : str
+
+        Raises
+        ------
+        ConfigError
+            If the pipeline has no such part.
+        """
+        self._containment.switch_off(name, why)
+        self._settle()
+
+    @property
+    def slowest(self) -> tuple[str, int]:
+        """What took longest over the last row of its own, and how long, ns; ("", 0) without a stopwatch."""
+        return max((one_row.slowest for one_row in self._live), key=lambda told: told[1])
+
+    @property
+    def at_work(self) -> str:
+        """What is computing now, for another thread to look at; "" without a stopwatch."""
+        return "".join(one_row.at_work for one_row in self._live)
 
     def top(self) -> tuple[bool, Ints, Ints, Ints, Ints]:
         """The book as it stands.
@@ -234,15 +282,9 @@ class Pipeline:
         (usable, bid_ticks, bid_lots, ask_ticks, ask_lots)
             usable: valid, whole, two-sided and uncrossed; int64 arrays of up to 20 levels, best first, copies.
         """
-        sound, bids, asks = top(self._book, *self._levels)
-        bid_ticks, bid_lots, ask_ticks, ask_lots = self._levels
-        return (
-            bool(sound),
-            bid_ticks[:bids].copy(),
-            bid_lots[:bids].copy(),
-            ask_ticks[:asks].copy(),
-            ask_lots[:asks].copy(),
-        )
+        bid_ticks, bid_lots, ask_ticks, ask_lots = np.empty((4, LEVELS), np.int64)
+        sound, bids, asks = top(self._book, bid_ticks, bid_lots, ask_ticks, ask_lots)
+        return bool(sound), bid_ticks[:bids], bid_lots[:bids], ask_ticks[:asks], ask_lots[:asks]
 
     def save(self) -> dict[str, Any]:
         """Copy all memory: what `restore` needs to go on to the same bits."""
@@ -263,7 +305,7 @@ class Pipeline:
             If the memory is that of other components.
         """
         own = self._memory()
-        for name in own.keys() | memory.keys():
+        for name in (*sorted(own.keys() ^ memory.keys()), *own):
             if name not in own or name not in memory or _layout(own[name]) != _layout(memory[name]):
                 raise ConfigError(
                     f"the saved state is another pipeline's: {name!r} differs",
@@ -274,15 +316,17 @@ class Pipeline:
             _copy(memory[name], array)
         if self._ingest["timer_ns"][0] != timer_ns:
             self._ingest["timer_ns"], self._ingest["timer_due"] = timer_ns, np.iinfo(np.int64).min
+        self._containment.read_back()
+        self._settle()
         self._closed = 0
 
     def _memory(self) -> dict[str, StateArray]:
-        parts = {f"features.{p.name}": p.state for p in self._features}
+        parts = {part.name: part.state for part in (*self._features, *self._regime)}
         fixed = {
             "book": self._book, "ingest": self._ingest, "clock": self._clock_state, "ahead": self._ahead,
-            "seen": self._seen,
+            "seen": self._seen, "contained": self._containment.memory,
         }  # fmt: skip
-        return {**fixed, **parts, "regime": self._regime[0].state}
+        return fixed | parts
 
 
 def _refuse_duplicates(components: Mapping[str, Feature | Regime]) -> None:

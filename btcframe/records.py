@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from btcframe.api import Action, Store
+from btcframe.api import Action, Store, TraderState
 from btcframe.artefacts import read_manifest
 from btcframe.audit import load_tables
 from btcframe.errors import BtcframeError, StoreError
@@ -25,12 +25,12 @@ from btcframe.run import Run, stamp
 from btcframe.session import SESSION, TABLES, instrument_of
 from btcframe.session_log import SessionLog
 from btcframe.training import saved_folds
-from btcframe.types import NS, Floats, Instrument, Ints, OrderState, StateArray, TimeInForce
+from btcframe.types import NS, Floats, Instrument, Ints, OrderReason, OrderState, StateArray, TimeInForce
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-VERBS = ("run", "build", "train", "backtest")
+VERBS = ("run", "build", "train", "backtest", "trade")
 """What is told: the verbs that work with the store."""
 
 PIECE = 1 << 18
@@ -120,7 +120,7 @@ def _run(run: Run, status: str, error: str | None) -> pa.Table:
     now = stamp()
     manifest = run.manifest | {"status": status, "finished": now} | ({"error": error} if error else {})
     results = manifest.get("results", {})
-    build, traded = results.get("build", {}), results.get("backtest", {})
+    build, traded = results.get("build", {}), results.get("backtest") or results.get("trade", {})
     git = manifest["git"]
     return _table(
         "runs",
@@ -178,11 +178,23 @@ def session_records(directory: Path) -> Iterator[tuple[str, pa.Table]]:
     """
     instrument = instrument_of(SessionLog(directory / SESSION).header)
     tables = load_tables(directory / TABLES)
-    for name, columns in _COLUMNS.items():
+    for name in _COLUMNS:
         for first in range(0, len(tables[name]), PIECE):
-            part = tables[name][first : first + PIECE]
-            values = {"symbol": _repeated(instrument.symbol, len(part))} | columns(part, instrument)
-            yield name, _table(name, values, first)
+            yield name, table_of(name, tables[name][first : first + PIECE], instrument, first)
+
+
+def table_of(name: str, part: StateArray, instrument: Instrument, first: int) -> pa.Table:
+    """Records of a table of a session as a store keeps them.
+
+    Parameters
+    ----------
+    name : str              of `btcframe.audit.TABLES`
+    part : structured[n]    of its dtype
+    instrument : Instrument
+    first : int             number of the first of them within the run
+    """
+    values = {"symbol": _repeated(instrument.symbol, len(part))} | _COLUMNS[name](part, instrument)
+    return _table(name, values, first)
 
 
 # --------------------------------------------------------------------------------------------------- columns
@@ -195,7 +207,10 @@ def _intents(part: StateArray, instrument: Instrument) -> dict[str, Any]:
         "sent_lots": part["sent_lots"],
         "sent": _sizes(part["sent_lots"], instrument),
         "reason": _named(part["reason"], lambda text: _text(text.decode(errors="replace"))),
-        "veto": _named(part["veto"], lambda text: _text(text.decode(errors="replace")) or None),
+        "veto": _named(part["veto"], _known_text),
+        "cut": _named(part["cut"], _known_text),
+        "bid": _prices(part["bid_ticks"], instrument),
+        "ask": _prices(part["ask_ticks"], instrument),
     }
 
 
@@ -206,6 +221,7 @@ def _orders(part: StateArray, instrument: Instrument) -> dict[str, Any]:
         "state": _named(part["state"], lambda code: OrderState(code).name.lower()),
         "filled_lots": part["filled_lots"],
         "filled": _sizes(part["filled_lots"], instrument),
+        "why": _named(part["why"], lambda code: OrderReason(code).name.lower() if code else None),
     }
 
 
@@ -241,11 +257,53 @@ def _fills(part: StateArray, instrument: Instrument) -> dict[str, Any]:
 
 
 def _equity(part: StateArray, instrument: Instrument) -> dict[str, Any]:
-    numbers = {name: part[name] for name in ("row_ns", "mid", "position_lots", "cash", "equity", "fees")}
+    names = ("row_ns", "mid", "position_lots", "cash", "equity", "fees", "funding", "quality")
+    return {name: part[name] for name in names} | {
+        "position": _sizes(part["position_lots"], instrument),
+        "regime": _known(part["regime"].astype(np.int64), -1),
+        "trader_state": _named(part["state"], lambda code: TraderState(code).name.lower()),
+    }
+
+
+def _predictions(part: StateArray, instrument: Instrument) -> dict[str, Any]:
+    numbers = {name: part[name] for name in ("row_ns", "horizon_ns", "mean", "p_up", "low", "high")}
+    return numbers | {"model": _known(part["model"].astype(np.int64), -1)}
+
+
+def _promotions(part: StateArray, instrument: Instrument) -> dict[str, Any]:
+    return {
+        "row_ns": part["row_ns"],
+        "ns": part["ns"],
+        "model": _known(part["model"].astype(np.int64), -1),
+        **{name: _named(part[name], _known_text) for name in ("digest", "build", "name")},
+    }
+
+
+def _funding(part: StateArray, instrument: Instrument) -> dict[str, Any]:
+    numbers = {name: part[name] for name in ("ns", "venue_ns", "rate", "position_lots", "amount")}
     return numbers | {"position": _sizes(part["position_lots"], instrument)}
 
 
-_COLUMNS = {"intents": _intents, "orders": _orders, "fills": _fills, "equity": _equity}
+def _stops(part: StateArray, instrument: Instrument) -> dict[str, Any]:
+    return {
+        "ns": part["ns"],
+        "row_ns": part["row_ns"],
+        "state": _named(part["state"], lambda code: TraderState(code).name.lower()),
+        "code": _named(part["code"], _known_text),
+        "why": _named(part["why"], _known_text),
+    }
+
+
+_COLUMNS = {
+    "intents": _intents,
+    "orders": _orders,
+    "fills": _fills,
+    "equity": _equity,
+    "predictions": _predictions,
+    "promotions": _promotions,
+    "funding": _funding,
+    "stops": _stops,
+}
 
 
 def _table(name: str, columns: Mapping[str, Any], first: int = 0) -> pa.Table:
@@ -278,6 +336,11 @@ def _known(values: Ints, none: int) -> pa.Array:
     import pyarrow as pa
 
     return pa.array(values, mask=values == none)
+
+
+def _known_text(text: bytes) -> str | None:
+    """Text of a record, null where there is none."""
+    return _text(text.decode(errors="replace")) or None
 
 
 def _named(values: StateArray, name: Callable[[Any], str | None]) -> pa.Array:

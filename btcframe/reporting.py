@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -10,10 +11,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from btcframe import truth
+from btcframe.artefacts import read_manifest
 from btcframe.audit import digests, load_tables
 from btcframe.config import nodes
-from btcframe.errors import BtcframeError, DataError, PluginError
+from btcframe.errors import BtcframeError, DataError, ModelError, PluginError
 from btcframe.plugins import Catalog
+from btcframe.report.beside import Beside, beside
 from btcframe.report.build_page import build_page
 from btcframe.report.conclusion import conclude, not_traded
 from btcframe.report.findings import About, Findings, Market, Regimes, Session, View, of_session
@@ -23,13 +26,15 @@ from btcframe.report.regimes_page import load_found, regimes_page
 from btcframe.report.run_page import run_page
 from btcframe.report.summary import near, summary
 from btcframe.report.thin import extremes
-from btcframe.run import load_manifest
-from btcframe.session import SESSION, TABLES, instrument_of
+from btcframe.run import Console, Run, load_manifest
+from btcframe.scratch import pieces
+from btcframe.sensitivity import load_varied, vary
+from btcframe.session import SESSION, TABLES, instrument_of, starting
 from btcframe.session_log import SessionLog
 from btcframe.training import PREDICTIONS
-from btcframe.types import Ints
+from btcframe.types import Instrument, Ints, StateArray
 
-TRADED = ("run", "train", "backtest")
+TRADED = ("run", "train", "backtest", "trade")
 """The verbs whose runs have predictions or a session to report; a build has its columns."""
 
 CLOSE_ROWS = 900
@@ -45,23 +50,26 @@ class Reported(NamedTuple):
     page: Path
 
 
-def report(directory: Path, manifest: Mapping[str, Any], catalog: Catalog) -> Reported:
+def report(
+    directory: Path, manifest: Mapping[str, Any], catalog: Catalog, *, other: Path | None = None
+) -> Reported:
     """Make the report of a run and write its page into the run's directory.
 
     Parameters
     ----------
-    directory : Path     of the run
-    manifest : mapping   its manifest, with its results
-    catalog : Catalog    to find its store, and what its components say of themselves
+    directory : Path          of the run
+    manifest : mapping        its manifest, with its results
+    catalog : Catalog         to find its store, and what its components say of themselves
+    other : Path, optional    of another run on the same market, which is laid over this one
 
     Raises
     ------
     DataError
-        If a run of this verb has nothing to report, or what it left is damaged.
+        If a run of this verb has nothing to report, what it left is damaged, or the other run cannot be laid over it.
     StoreError
         If the page cannot be written.
     """
-    findings = gather(directory, manifest, catalog)
+    findings = gather(directory, manifest, catalog, other=other)
     save(directory / PAGE, run_page(findings))
     return Reported(findings, directory / PAGE)
 
@@ -106,8 +114,8 @@ def report_regimes(directory: Path, manifest: Mapping[str, Any]) -> Path:
     return directory / PAGE
 
 
-def said_again(directory: Path, catalog: Catalog) -> str:
-    """Make the page of any finished run again.
+def said_again(directory: Path, catalog: Catalog, *, other: Path | None = None) -> str:
+    """Make the page of any finished run again; `other`: with another run laid over it.
 
     Returns
     -------
@@ -120,14 +128,32 @@ def said_again(directory: Path, catalog: Catalog) -> str:
         If the directory holds no whole run, or one with nothing to report.
     """
     manifest = load_manifest(directory)
+    if other is not None and traded(manifest.get("results", {})) is None:
+        raise DataError(f"nothing was traded in {directory}: no run can be laid over it")
     if manifest["verb"] == "build":
         return f"Report: {near(report_build(directory, manifest, catalog))}"
     if manifest["verb"] == "regimes":
         return f"Report: {near(report_regimes(directory, manifest))}"
-    return summary(*report(directory, manifest, catalog))
+    return summary(*report(directory, manifest, catalog, other=other))
 
 
-def gather(directory: Path, manifest: Mapping[str, Any], catalog: Catalog) -> Findings:
+def vary_again(directory: Path, catalog: Catalog, console: Console) -> None:
+    """Play the session of a finished run again at other venues, for its page; see `sensitivity.vary`.
+
+    Raises
+    ------
+    DataError
+        If the directory holds no whole run, or one in which nothing was traded.
+    """
+    manifest = load_manifest(directory)
+    if traded(manifest.get("results", {})) is None:
+        raise DataError(f"nothing was traded in {directory}: there is no session to play at other venues")
+    vary(Run(directory, manifest["config"], catalog, console))
+
+
+def gather(
+    directory: Path, manifest: Mapping[str, Any], catalog: Catalog, *, other: Path | None = None
+) -> Findings:
     """Read what a run left; see `report`. What is missing is named in the findings and stops nothing."""
     verb, config, seed = manifest["verb"], manifest["config"], int(manifest["seed"])
     if verb not in TRADED:
@@ -138,7 +164,7 @@ def gather(directory: Path, manifest: Mapping[str, Any], catalog: Catalog) -> Fi
         )
     results = manifest.get("results", {})
     missing: dict[str, str] = {}
-    session = _session(directory, manifest) if "backtest" in results else None
+    session = _session(directory, manifest) if traded(results) else None
     if session is None:
         missing["session"] = (
             "Nothing was traded: this run is a training. To trade its predictions: btcframe backtest."
@@ -152,19 +178,17 @@ def gather(directory: Path, manifest: Mapping[str, Any], catalog: Catalog) -> Fi
     market = Market.of(symbol, config["source"]["plugin"])
     outcomes: list[Outcome] = []
     regimes = None
-    views = None
     if trained is not None:
 
-        def read() -> tuple[list[Outcome], Regimes | None, _Views]:
+        def read() -> tuple[list[Outcome], Regimes | None]:
             predictions = Predictions(where)
-            found = _outcomes(predictions, training, seed), _regimes(predictions, trained, catalog, missing)
-            return *found, _views(session, predictions)
+            return _outcomes(predictions, training, seed), _regimes(predictions, trained, catalog, missing)
 
-        outcomes, regimes, views = _attempt(missing, "outcomes", read) or (outcomes, regimes, views)
-    price, close = views or _views(session, None)
+        outcomes, regimes = _attempt(missing, "outcomes", read) or (outcomes, regimes)
+    price, close = _views(session)
     verdict = not_traded()
     if session:
-        verdict = conclude(session.evidence, f"{symbol}, source {market.source}", market.quote, seed=seed)
+        verdict = conclude(session.evidence, f"{symbol}, source {market.source}", market.money, seed=seed)
     return Findings(
         manifest=manifest,
         name=directory.resolve().name,
@@ -178,6 +202,8 @@ def gather(directory: Path, manifest: Mapping[str, Any], catalog: Catalog) -> Fi
         regimes=regimes,
         build=build,
         about=_about(config, catalog),
+        beside=_beside(session, other) if session and other else None,
+        varied=_attempt(missing, "sensitivity", partial(load_varied, directory)) if session else None,
         missing=missing,
     )
 
@@ -191,9 +217,26 @@ def _attempt(missing: dict[str, str], name: str, make: Callable[[], T]) -> T | N
         return None
 
 
+def traded(results: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What a run's results say of its session: a backtest or a session of paper; None without."""
+    told: Mapping[str, Any] | None = results.get("backtest") or results.get("trade")
+    return told
+
+
 def _session(directory: Path, manifest: Mapping[str, Any]) -> Session:
+    tables, instrument = _tables(directory, manifest)
+    cash = starting(directory, manifest["config"], tables)
+    names = _regime_names(directory, tables)
+    return of_session(tables, instrument, cash, seed=int(manifest["seed"]), regimes=names)
+
+
+def _tables(directory: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, StateArray], Instrument]:
+    """The tables of a session, which must be those that it left."""
+    told = traded(manifest.get("results", {}))
+    if told is None:
+        raise DataError(f"{directory} is a {manifest['verb']}: nothing was traded in it")
     instrument = instrument_of(SessionLog(directory / SESSION).header)
-    left, found = manifest["results"]["backtest"]["tables"], digests(directory / TABLES)
+    left, found = told["tables"], digests(directory / TABLES)
     changed = [name for name in found if found[name] != left.get(name)]
     if changed:
         raise DataError(
@@ -201,9 +244,27 @@ def _session(directory: Path, manifest: Mapping[str, Any]) -> Session:
             where=str(directory / TABLES),
             hint="They were changed or damaged since.",
         )
-    tables = load_tables(directory / TABLES)
-    cash = float(manifest["config"]["backtest"]["cash"])
-    return of_session(tables, instrument, cash, seed=int(manifest["seed"]))
+    return load_tables(directory / TABLES), instrument
+
+
+def _regime_names(directory: Path, tables: Mapping[str, StateArray]) -> tuple[str, ...]:
+    """Names of the regimes of a session's models; numbers where no model lies where it lay."""
+    for name in dict.fromkeys(tables["promotions"]["name"].tolist()):
+        with contextlib.suppress(ModelError):
+            return tuple(read_manifest(directory / name.decode(errors="replace"))["regimes"])
+    equity = tables["equity"]
+    most = max((int(equity["regime"][part].max()) for part in pieces(len(equity), equity)), default=-1)
+    return tuple(str(k) for k in range(most + 1))
+
+
+def _beside(session: Session, other: Path) -> Beside:
+    """Another run, laid over this session."""
+    manifest = load_manifest(other)
+    tables, instrument = _tables(other, manifest)
+    return beside(
+        session.tables, tables, session.instrument, instrument,
+        name=other.resolve().name, verb=manifest["verb"], venue=manifest["config"]["venue"]["plugin"],
+    )  # fmt: skip
 
 
 def _training(
@@ -211,6 +272,9 @@ def _training(
 ) -> tuple[Mapping[str, Any] | None, Path]:
     """The manifest of the run that made the predictions, and where they lie."""
     elsewhere = manifest["config"].get("trained")
+    if not elsewhere and manifest["verb"] == "trade":
+        missing["outcomes"] = "The session had no model: nothing was predicted in it."
+        return None, directory
     if not elsewhere:
         return manifest, directory / PREDICTIONS
     found = _attempt(missing, "outcomes", lambda: load_manifest(Path(elsewhere)))
@@ -278,33 +342,28 @@ def _regimes(
     return Regimes(names, rows, unknown, pairs if len(pairs) else None)
 
 
-_Views = tuple[View | None, View | None]
-
-
-def _views(session: Session | None, predictions: Predictions | None) -> _Views:
+def _views(session: Session | None) -> tuple[View | None, View | None]:
     """The whole price, and a stretch of it."""
-    return (_price(session, predictions), _close(session, predictions)) if session else (None, None)
+    return (_price(session), _close(session)) if session else (None, None)
 
 
-def _price(session: Session, predictions: Predictions | None) -> View | None:
+def _price(session: Session) -> View | None:
     mid = session.tables["equity"]["mid"]
-    return _view(session, predictions, extremes(mid), len(mid)) if len(mid) else None
+    return _view(session, extremes(mid), len(mid)) if len(mid) else None
 
 
-def _close(session: Session, predictions: Predictions | None) -> View | None:
+def _close(session: Session) -> View | None:
     """The stretch of `CLOSE_ROWS` with the median round trip in its middle; None where nothing was filled."""
     fills, row_ns = session.tables["fills"], session.tables["equity"]["row_ns"]
     if not len(fills) or len(row_ns) <= CLOSE_ROWS:
         return None
     middle = int(np.searchsorted(row_ns, fills["venue_ns"][len(fills) // 2]))
     start = min(max(middle - CLOSE_ROWS // 2, 0), len(row_ns) - CLOSE_ROWS)
-    return _view(session, predictions, np.arange(start, start + CLOSE_ROWS), CLOSE_ROWS)
+    return _view(session, np.arange(start, start + CLOSE_ROWS), CLOSE_ROWS)
 
 
-def _view(session: Session, predictions: Predictions | None, rows: Ints, total: int) -> View:
-    ns = session.tables["equity"]["row_ns"][rows]
-    regime = predictions.regime_at(ns) if predictions else np.full(len(rows), -1)
-    return View(rows, np.where(ns < session.span[0], -1, regime), total)
+def _view(session: Session, rows: Ints, total: int) -> View:
+    return View(rows, session.tables["equity"]["regime"][rows].astype(np.int64), total)
 
 
 def _about(config: Mapping[str, Any], catalog: Catalog) -> list[About]:

@@ -7,16 +7,18 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from btcframe.api import Source, Wakes
+from btcframe.api import Source, Venue, Wakes
 from btcframe.artefacts import Builder, load_model, read_manifest
 from btcframe.audit import Audit
 from btcframe.errors import ModelError
+from btcframe.forecasts import Promotion
+from btcframe.onlookers import PROMOTE, Log, Watch
 from btcframe.pipeline import Pipeline
-from btcframe.run import Run
+from btcframe.run import Run, load_manifest
 from btcframe.session_log import LOG, CommandItem, SessionLog
-from btcframe.trader import PROMOTE, Log, Promotion, Trader
-from btcframe.training import Fold
-from btcframe.types import Instrument
+from btcframe.trader import Trader
+from btcframe.training import Fold, saved_folds
+from btcframe.types import Instrument, StateArray
 
 SESSION = LOG
 """The session log in a run's directory."""
@@ -26,6 +28,12 @@ STATE = "state.bin"
 
 START = "start.bin"
 """What a session that did not start from nothing restored before its first event."""
+
+ACCOUNT = "account.json"
+"""What a trader must know to go on after a restart, see `Trader.save`."""
+
+RESTORE = "restore"
+"""Name of the session log's command for an account that was restored before the first event: its data are the account."""
 
 TABLES = "tables"
 """The directory of what the session saw, decided and got: `audit.TABLES`."""
@@ -45,10 +53,32 @@ def of_folds(run: Run, folds: Sequence[Fold], instrument: Instrument) -> list[Pr
         inside = fold.artefact.is_relative_to(run.dir)
         name = fold.artefact.relative_to(run.dir) if inside else fold.artefact.resolve()
         promotions += [
-            Promotion(fold.test_start_ns, load_model(fold.artefact, run.catalog), name.as_posix()),
+            Promotion(
+                fold.test_start_ns,
+                load_model(fold.artefact, run.catalog),
+                name.as_posix(),
+                fold.train_end_ns or 0,
+            ),
             Promotion(fold.test_end_ns, None),
         ]
     return promotions
+
+
+def production(run: Run, directory: Path, instrument: Instrument) -> Promotion:
+    """The model that a session predicts with, from its first row on: that of the last fold of a finished run.
+
+    Raises
+    ------
+    DataError
+        If the run is not whole.
+    ModelError
+        If it has no model, the model is damaged, or was trained on another instrument or on other rows or features.
+    """
+    load_manifest(directory)
+    fold = saved_folds(directory)[-1]
+    _check_fits(read_manifest(fold.artefact), run, instrument)
+    name, fitted_ns = fold.artefact.resolve().as_posix(), fold.train_end_ns or 0
+    return Promotion(0, load_model(fold.artefact, run.catalog), name, fitted_ns)
 
 
 def _check_fits(manifest: Mapping[str, Any], run: Run, instrument: Instrument) -> None:
@@ -85,10 +115,35 @@ def of_log(log: SessionLog, directory: Path, catalog: Builder) -> list[Promotion
             item.data["row_ns"],
             load_model(directory / name, catalog) if (name := item.data["model"]) else None,
             name,
+            item.data.get("fitted_ns", 0),  # logs of older versions do not tell it
         )
         for item in log
         if isinstance(item, CommandItem) and item.name == PROMOTE
     ]
+
+
+def restored_from(log: SessionLog) -> dict[str, Any] | None:
+    """The account that a recorded session restored before its first event; None where it started with cash alone."""
+    for item in log:
+        if not isinstance(item, CommandItem):
+            return None
+        if item.name == RESTORE:
+            return item.data
+    return None
+
+
+def starting(directory: Path, config: Mapping[str, Any], tables: Mapping[str, StateArray]) -> float:
+    """What the account of a session was worth when it began: its cash, or what it went on with, at the first row's mid.
+
+    Parameters
+    ----------
+    directory : Path      of the session
+    config : mapping      of its run
+    tables : mapping      of the session, or of one that played it again
+    """
+    if len(tables["equity"]) and restored_from(SessionLog(directory / SESSION)) is not None:
+        return float(tables["equity"]["equity"][0])
+    return float(config["backtest"]["cash"])
 
 
 def log_header(run: Run, source: Source, instrument: Instrument) -> dict[str, Any]:
@@ -108,8 +163,21 @@ def instrument_of(header: Mapping[str, Any]) -> Instrument:
     return Instrument(header["symbol"], Decimal(header["tick"]), Decimal(header["lot"]), header["contract"])
 
 
-def open_pipeline(run: Run, instrument: Instrument, wakes: Wakes | None = None) -> Pipeline:
-    """The pipeline that a run's config describes; without wakes it takes whole batches."""
+def contains(run: Run) -> bool:
+    """Whether a run goes on without a plugin that raised: a session does, and so does its replay."""
+    return bool(run.config["verb"] == "trade")
+
+
+def open_pipeline(
+    run: Run,
+    instrument: Instrument,
+    wakes: Wakes | None = None,
+    stopwatch: Callable[[], int] | None = None,
+) -> Pipeline:
+    """The pipeline that a run's config describes; without wakes it takes whole batches.
+
+    With a stopwatch (a clock, ns) it times its parts: see Pipeline.
+    """
     return Pipeline(
         instrument,
         run.component("clock"),
@@ -117,6 +185,8 @@ def open_pipeline(run: Run, instrument: Instrument, wakes: Wakes | None = None) 
         run.component("regime"),
         select=run.config["select"],
         wakes=wakes,
+        contain=contains(run),
+        stopwatch=stopwatch,
     )
 
 
@@ -126,8 +196,12 @@ def open_trader(
     promotions: Sequence[Promotion],
     *,
     tables: Path | None = None,
+    audit: Audit | None = None,
+    account: Mapping[str, Any] | None = None,
+    venue: Venue | None = None,
     log: Log | None = None,
     notify: Callable[..., Any] | None = None,
+    watch: Watch | None = None,
 ) -> Trader:
     """The trader that a run's config describes, its venue open.
 
@@ -137,18 +211,28 @@ def open_trader(
     pipeline : Pipeline       with the policy's wakes
     promotions : sequence of Promotion
     tables : Path, optional   the directory of its tables
-    log, notify : optional    see Trader
+    audit : Audit, optional   in place of one there
+    account : mapping, optional     what an earlier session's trader saved: the venue opens with what it held
+    venue : Venue, optional   another one than the config's
+    log, notify, watch : optional   see Trader
     """
     label = run.component("label")
-    return Trader(
+    lots = account["ledger"]["position_lots"] if account else 0
+    held = {"held": lots} if lots else {}  # third parties' venues may know nothing of it
+    trader = Trader(
         pipeline,
-        run.component("venue").open(pipeline.instrument, seed=run.seed),
+        (venue or run.component("venue")).open(pipeline.instrument, seed=run.seed, **held),
         run.component("policy"),
         run.components("risk"),
         cash=float(run.config["backtest"]["cash"]),
         schedule=promotions,
         horizons_ns=label.horizons_ns,
-        audit=Audit(tables),
+        audit=audit or Audit(tables),
         log=log,
         notify=notify,
+        watch=watch,
+        contain=contains(run),
     )
+    if account is not None:
+        trader.restore(account)
+    return trader

@@ -1,7 +1,8 @@
 """The training table: assembling it while rows stream by, and reading it back as arrays.
 
 One row of `l2_training_data` is row_ns, symbol, flags, quality, mid, microprice, the feature columns, the regime's
-descriptors, and per label the value and `<label>_t_end`, when it is known. Nothing in it is fitted.
+descriptors, and per label the value and `<label>_t_end`, when it is known. Nothing in it is fitted. The quality (docs/quality.md)
+is what a row weighs in training.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ import numpy as np
 
 from btcframe import scratch
 from btcframe.api import Label, Store
-from btcframe.checkup.missing import has_book
 from btcframe.errors import ConfigError
 from btcframe.types import ROW, Floats, Ints, RowArray, RowFlag
 
@@ -25,19 +25,6 @@ if TYPE_CHECKING:
 TABLE = "l2_training_data"
 FIXED = ("row_ns", "symbol", "flags", "quality", "mid", "microprice", "build", "day")
 """Column names that no component may use."""
-
-
-def quality(rows: RowArray) -> Floats:
-    """How much a row can be trusted, float64[n] from 0 to 1; the training weight.
-
-    0 where there is no mid (GAP, CROSSED or ONE_SIDED). 0.5 where the book became valid within the row (PARTIAL: its
-    accumulators are unknown), and in a bar in which nobody traded (BAR and NO_EVENTS: its price is an older one; a
-    quiet book still has quotes). Else 1.
-    """
-    flags = rows["flags"]
-    stale = int(RowFlag.BAR | RowFlag.NO_EVENTS)
-    half = (flags & int(RowFlag.PARTIAL) != 0) | (flags & stale == stale)
-    return np.where(has_book(rows), np.where(half, 0.5, 1.0), 0.0)
 
 
 @dataclass(frozen=True)
@@ -115,7 +102,7 @@ class Summary:
             self.warmup += int(complete[0]) if len(complete) else len(x)
         self.rows += len(rows)
         self.last_ns = int(rows["row_ns"][-1])
-        self.unusable += int(np.count_nonzero(quality(rows) == 0))
+        self.unusable += int(np.count_nonzero(rows["quality"] == 0))
         for flag in RowFlag:
             n = int(np.count_nonzero(rows["flags"] & int(flag)))
             if n:
@@ -194,7 +181,7 @@ class Assembler:
             "row_ns": rows["row_ns"],
             "symbol": pa.repeat(self._symbol, len(rows)),
             "flags": rows["flags"].astype(np.int32),
-            "quality": quality(rows),
+            "quality": rows["quality"],
             "mid": rows["mid"],
             "microprice": rows["microprice"],
         }

@@ -3,52 +3,37 @@
 It is woken by closed rows, by what the policy asks for, and by the venue's reports; between wakes everything runs
 in kernels. Source and venue are all that differs from one use to another.
 
-*Architecture Invariant*: nothing here reads a clock, a file or a random number. What goes in is events, promotions
-and the venue's reports, so a session log replayed gives the same intents to the bit.
+*Architecture Invariant*: nothing here reads a clock, a file or a random number. What goes in is events, promotions,
+commands and the venue's reports, so a session log replayed gives the same intents to the bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from btcframe.account import Ledger
-from btcframe.api import Action, Gateway, Intent, Market, Policy, Position, Reports, Risk, Veto
-from btcframe.artefacts import FittedModel, Scorer
+from btcframe.api import Account, Gateway, Intent, Market, Policy, Reports, Risk, Stop, TraderState
+from btcframe.artefacts import FittedModel
 from btcframe.audit import Audit
-from btcframe.errors import BtcframeError, PluginError
-from btcframe.orders import Orders, whole
+from btcframe.desk import Desk
+from btcframe.errors import ConfigError, did_you_mean
+from btcframe.forecasts import Forecasts, Promotion
+from btcframe.onlookers import PROMOTE, STOPPED, Log, Notify, Watch
+from btcframe.orders import check_intents
 from btcframe.pipeline import Pipeline
-from btcframe.types import EVENT, NS, PREDICTION, ROW, EventArray, Floats, OrderState, StateArray, TimeInForce
+from btcframe.stops import Cause
+from btcframe.types import ROW, EventArray, RowArray
 
-SETTLE_NS = 60 * NS
-"""How long the venue may take at the end to answer for every order."""
+COMMANDS = ("halt", "reduce", "resume", "flatten", "contain")
+"""What a trader can be told."""
 
-PROMOTE = "promote"
-"""Name of the session log's command for a promotion: its data are row_ns, index and model (where it lies, or "")."""
-
-
-class Promotion(NamedTuple):
-    """A model takes over at the first row with `row_ns` or later."""
-
-    row_ns: int
-    model: FittedModel | None  # None: from here on there is no prediction
-    name: str = ""  # where its artefact lies, for the session log
-
-
-class Log(Protocol):
-    """Where the session's inputs beside the market are written, see `session_log.SessionWriter`."""
-
-    def command(self, ts: int, name: str, **data: Any) -> None:
-        """Something the trader was told: a promotion."""
-
-    def orders(self, orders: StateArray) -> None:
-        """What the venue said about orders."""
-
-    def fills(self, fills: StateArray) -> None:
-        """What the venue said about fills."""
+_MID, _AGE, _QUALITY = (ROW.fields[name][1] for name in ("mid", "age_ns", "quality"))  # type: ignore[index]
+_FACTS = struct.Struct(f"<q{_MID - 8}xd{_AGE - _MID - 8}xq{_QUALITY - _AGE - 8}xd")
+"""row_ns, mid, age_ns and quality of a ROW's bytes."""
 
 
 class Trader:
@@ -69,12 +54,18 @@ class Trader:
     audit : Audit, optional           where the tables go; made here, in memory, if there is none
     log : Log, optional
     notify : callable, optional       observers: ``notify(kind, **data)``
+    watch : Watch, optional
+    contain : bool                    whether it goes on, REDUCING, without a policy, rule or model that raised. Live
+                                      it must; a backtest ends, naming it, for its result would be that of a fault.
+
+    Raises
+    ------
+    ConfigError
+        If a rule looks at a feature column that the pipeline does not make.
 
     Attributes
     ----------
     audit : Audit       everything seen, decided and answered
-    ledger : Ledger
-    now_ns : int        local time of the last wake
     """
 
     def __init__(
@@ -89,33 +80,27 @@ class Trader:
         horizons_ns: tuple[int, ...] = (),
         audit: Audit | None = None,
         log: Log | None = None,
-        notify: Callable[..., None] | None = None,
+        notify: Notify | None = None,
+        watch: Watch | None = None,
+        contain: bool = False,
     ) -> None:
         self.audit = audit or Audit()
-        self.ledger = Ledger(pipeline.instrument, cash)
-        self.now_ns = 0
-        self._pipeline, self._gateway = pipeline, gateway
-        self._policy, self._rules = policy, dict(rules)
-        self._schedule = sorted(schedule, key=lambda p: p.row_ns)
-        self._log, self._notify = log, notify
-        self._orders = Orders(self.audit.orders)
+        self._pipeline, self._gateway, self._policy = pipeline, gateway, policy
+        self._log, self._watch = log, watch
         self._columns = tuple(column.name for column in pipeline.columns)
+        self._desk = Desk(
+            pipeline.instrument, gateway, rules, self._columns,
+            cash=cash, audit=self.audit, log=log, notify=notify, contain=contain,
+        )  # fmt: skip
+        regime_columns = tuple(column.name for column in pipeline.regime_columns)
+        self._forecasts = Forecasts(self._columns, regime_columns, schedule, horizons_ns)
         self._reports: Reports | None = None
-        self._mid = float("nan")
-        self._row: Any = None  # the last closed row, its features, and what was predicted on it
-        self._row_ns = 0
+        self._row: Any = None  # the last closed row, and its features
         self._x = np.empty(0)
-        self._scorer: Scorer | None = None
-        self._model = -1
-        self._no_regime: Floats = np.empty((1, 0))
-        self._regime = self._no_regime
-        self._horizons_ns = horizons_ns
-        self._blank = _blank(horizons_ns, -1)
-        self._prediction: StateArray = np.frombuffer(self._blank, PREDICTION)
 
-    # -------------------------------------------------------------------------------------------------- models
+    # ------------------------------------------------------------------------------------------ what it is told
 
-    def promote(self, model: FittedModel | None, name: str = "") -> None:
+    def promote(self, model: FittedModel | None, name: str = "", fitted_ns: int = 0) -> None:
         """Predict with another model from the next row on; None: with none.
 
         Raises
@@ -123,24 +108,112 @@ class Trader:
         ModelError
             When that row closes, if the model was fitted on other columns than the pipeline makes.
         """
-        self._schedule.insert(0, Promotion(self._row_ns + 1, model, name))
+        self._forecasts.promote(Promotion(self._desk.row_ns + 1, model, name, fitted_ns))
 
-    def _take_over(self, promotion: Promotion) -> None:
-        model = promotion.model
-        if model is None:
-            self._scorer, self._model, self._no_regime = None, -1, np.empty((1, 0))
-            self._blank = _blank(self._horizons_ns, -1)
-        else:
-            model.check_columns(self._columns, [c.name for c in self._pipeline.regime_columns])
-            self._scorer, self._model = model.scorer(), model.index
-            self._no_regime = np.full((1, len(model.regimes)), np.nan)
-            self._horizons_ns = model.horizons_ns
-            self._blank = _blank(model.horizons_ns, model.index)
-        told = {"row_ns": self._row_ns, "index": self._model, "model": promotion.name}
+    def command(self, name: str, /, **data: Any) -> None:
+        """Do what somebody outside asks for, now: between two calls of `consume`.
+
+        It is logged, so that a replay does it in the same place.
+
+        Parameters
+        ----------
+        name : str
+            reduce: open nothing more. halt: cancel everything, and do nothing more. flatten: halt, and close the
+            position. resume: all causes are over; the peak and the day of limits on losses start here. contain:
+            switch off a feature or the regime, data `name`, and open nothing more.
+        data
+            `why`, and `who` asked
+
+        Raises
+        ------
+        ConfigError
+            If there is no such command, or no such part to switch off.
+        """
+        if name == STOPPED:
+            return  # of a log: the trader's own doing, and it comes to it again
+        if name not in COMMANDS:
+            raise ConfigError(f"the trader knows no command {name}", hint=did_you_mean(name, COMMANDS))
+        desk = self._desk
+        desk.now_ns = max(desk.now_ns, self._pipeline.now_ns)
+        desk.version += 1
         if self._log:
-            self._log.command(self.now_ns, PROMOTE, **told)
-        if self._notify:
-            self._notify("promotion", **told)
+            self._log.command(desk.now_ns, name, **data)
+        why = " ".join(filter(None, (data.get("why", ""), f"({data['who']})" if data.get("who") else "")))
+        if name == "contain":
+            self._pipeline.switch_off(data["name"], data.get("why", ""))
+            self._check_parts()
+        elif name == "resume":
+            desk.resume(why)
+        elif name == "reduce":
+            desk.stop(Stop(TraderState.REDUCING, "reduce", why))
+        else:
+            desk.flattening = name == "flatten"
+            desk.stop(Stop(TraderState.HALTED, "halt", why))
+        if self._row is not None:
+            desk.enforce(self._market())
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go on with what `save` gave, before the first event; see `Desk.restore`."""
+        self._desk.restore(saved)
+
+    # ------------------------------------------------------------------------------------------- what it is like
+
+    @property
+    def now_ns(self) -> int:
+        """Local time of the last wake."""
+        return self._desk.now_ns
+
+    @property
+    def ledger(self) -> Ledger:
+        """What is held and what it cost."""
+        return self._desk.ledger
+
+    @property
+    def state(self) -> TraderState:
+        """What it may do."""
+        return self._desk.stops.state
+
+    @property
+    def stopped(self) -> Cause | None:
+        """Why it may not do more, None while it is ACTIVE."""
+        return self._desk.stops.gravest
+
+    @property
+    def cause(self) -> str:
+        """`stopped` in words, "" while it is ACTIVE."""
+        return str(self.stopped or "")
+
+    @property
+    def contained(self) -> dict[str, str]:
+        """Plugins it goes on without, and why: a feature or the regime by its name, policy, model, risk.NAME."""
+        return {**self._pipeline.contained, **self._desk.stops.contained}
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What happened how often, see `desk.COUNTS`; the numbers only grow."""
+        return self._desk.counts
+
+    @property
+    def vetoes(self) -> dict[str, int]:
+        """Denials by code."""
+        return self._desk.vetoes
+
+    @property
+    def version(self) -> int:
+        """Goes up whenever `save` would give something else."""
+        return self._desk.version
+
+    def save(self) -> dict[str, Any]:
+        """What a restart must know, as plain values."""
+        return self._desk.save()
+
+    def market(self) -> Market | None:
+        """What a policy would see now; None before the first row."""
+        return None if self._row is None else self._market()
+
+    def account(self) -> Account:
+        """What a rule would see now."""
+        return self._desk.account(self._desk.mid)
 
     # ------------------------------------------------------------------------------------------------- the loop
 
@@ -154,158 +227,137 @@ class Trader:
         Raises
         ------
         PluginError
-            If a policy or a rule raises, naming it, or the venue contradicts itself.
+            If a policy, a rule or a model raises and is not contained, naming it, or the venue contradicts itself.
         """
-        pipeline, gateway = self._pipeline, self._gateway
-        at = 0
+        pipeline, gateway, desk, watch = self._pipeline, self._gateway, self._desk, self._watch
+        at = passed = 0  # events that the pipeline, and the venue, have seen
         while True:
             start, working = at, gateway.busy
+            if working and passed < start:
+                self._pass_by(events[passed:start])
             at, wake = pipeline.push(events, start, self._gate if working else None)
-            if not working:
-                # nothing of ours is at the venue, so there is nothing to hear and no need to rewind
-                gateway.advance(events[start:at], pipeline.now_ns)
+            if working:
+                passed = at
+            elif at == len(events) or desk.ledger.position_lots:
+                # with nothing there the venue has nothing to say, and sees the market when something is sent to it
+                self._pass_by(events[passed:at])
+                passed = at
+            rows = pipeline.rows
+            closed = len(rows) > 0
+            if watch:
+                if closed:
+                    watch.closed()
+                else:
+                    watch.booked(events, start, at)
             if not wake:
                 if at == len(events):
                     return
                 continue
-            self.now_ns = pipeline.now_ns
+            desk.now_ns = pipeline.now_ns
             if self._reports is not None:
-                self._hear(self._reports)  # may be later than the last event: it is known before the next
-            if len(pipeline.rows):
-                self._close_row()
+                reports, self._reports = self._reports, None
+                desk.hear(reports)  # may be later than the last event: it is known before the next
+            if closed:
+                self._close_row(rows)
             if self._row is not None:
-                self._decide()
+                if self._decide(closed, events[passed:at]):
+                    passed = at
+                if watch:
+                    watch.signalled()
+
+    def _pass_by(self, events: EventArray) -> None:
+        """Let the venue see events while no order of ours is there: it can only tell of funding, which wakes nobody."""
+        while True:
+            taken, reports = self._gateway.advance(events, self._pipeline.now_ns)
+            if any(map(len, reports)):
+                self._desk.hear(reports)
+            if taken == len(events):
+                return
+            events = events[taken:]
 
     def _gate(self, events: EventArray, until_ns: int) -> tuple[int, bool]:
         taken, reports = self._gateway.advance(events, until_ns)
         self._reports = reports
         return taken, any(map(len, reports))
 
-    def _hear(self, reports: Reports) -> None:
-        self._reports = None
-        for table in reports:
-            if len(table):
-                self.now_ns = max(self.now_ns, int(table["ns"][-1]))
+    def _close_row(self, rows: RowArray) -> None:
+        pipeline, desk, forecasts = self._pipeline, self._desk, self._forecasts
+        # the pipeline's own row is gone at the next push; as bytes, since numpy copies and reads records field by field
+        raw, x = rows.tobytes(), pipeline.x
+        row_ns, mid, age_ns, quality = _FACTS.unpack_from(raw)
+        row = np.frombuffer(raw, ROW)
+        self._row, self._x = row[0], x[0].copy()
+        desk.row_ns = row_ns
+        desk.counts["rows"] += 1
+        if (due := forecasts.due(row_ns)) is not None:
+            self._promoted(due)
+        try:
+            predicted = forecasts.update(x, pipeline.descriptors, row["row_ns"])
+        except Exception as error:  # noqa: BLE001 - whether the session goes on is decided there
+            desk.failed("model", error)
+        else:
+            if predicted:
+                self.audit.predictions.extend(forecasts.prediction)
+        if fresh := mid == mid:
+            desk.mid = mid
+        desk.mark(row_ns, quality, age_ns, forecasts.regime, fresh=fresh)
+
+    def _promoted(self, promotion: Promotion) -> None:
+        model, index, desk = promotion.model, self._forecasts.model, self._desk
+        desk.model = index
+        digest, build = (model.digest, model.build) if model else ("", "")
+        texts = digest.encode(), build.encode(), promotion.name.encode()[-256:]
+        self.audit.promotions.append((desk.row_ns, desk.now_ns, index, 0, *texts))
+        told = {"row_ns": desk.row_ns, "index": index, "model": promotion.name}
         if self._log:
-            self._log.fills(reports.fills)
-            self._log.orders(reports.orders)
-        for order_id, _, _, ticks, lots, fee, side, *_ in reports.fills.tolist():
-            if self._orders.get(order_id) is None:
-                raise PluginError(f"the venue fills order {order_id}, which is not working", where="venue")
-            self.ledger.fill(side, ticks, lots, fee)
-        self.audit.fills.extend(reports.fills)
-        self._orders.report(reports.orders)
-
-    def _close_row(self) -> None:
-        pipeline = self._pipeline
-        # the pipeline's own row is gone at the next push; as bytes, since numpy copies records field by field
-        row = np.frombuffer(pipeline.rows.tobytes(), ROW)
-        self._row = row[0]
-        self._x = pipeline.x[0].copy()
-        self._row_ns = row_ns = row["row_ns"].item()
-        due = None
-        while self._schedule and self._schedule[0].row_ns <= row_ns:
-            due = self._schedule.pop(0)
-        if due is not None:
-            self._take_over(due)
-        prediction = np.frombuffer(bytearray(self._blank), PREDICTION)
-        prediction["row_ns"] = row_ns
-        self._regime = self._no_regime.copy()
-        if self._scorer is not None:
-            self._scorer.update(
-                pipeline.x, pipeline.descriptors, row["row_ns"], self._regime, prediction[None]
-            )
-            self.audit.predictions.extend(prediction)
-        self._prediction = prediction
-        mid = row["mid"].item()
-        if mid == mid:
-            self._mid = mid
-        self._mark(row_ns)
-
-    def _mark(self, ns: int) -> None:
-        ledger, mid = self.ledger, self._mid
-        self.audit.equity.append((ns, mid, ledger.position_lots, ledger.cash, ledger.mark(mid), ledger.fees))
-
-    # ----------------------------------------------------------------------------------------------- decisions
+            self._log.command(desk.now_ns, PROMOTE, **told, fitted_ns=promotion.fitted_ns)
+        desk.stops.tell("promotion", **told)
 
     def _market(self) -> Market:
-        usable, bid_ticks, bid_lots, ask_ticks, ask_lots = self._pipeline.top()
+        pipeline, forecasts = self._pipeline, self._forecasts
         return Market(
-            self.now_ns, self._pipeline.instrument, usable, bid_ticks, bid_lots, ask_ticks, ask_lots,
-            self._row, self._x, self._columns, self._regime[0], self._prediction,
+            self._desk.now_ns, pipeline.instrument, *pipeline.top(), self._row, self._x, self._columns,
+            forecasts.regime, forecasts.prediction, forecasts.regimes, forecasts.fitted_ns,
         )  # fmt: skip
 
-    def _decide(self) -> None:
-        market = self._market()
-        position = Position(self.ledger.position_lots, self.ledger.average_price, self._orders.working)
-        try:
-            intents: Sequence[Intent] = self._policy.decide(market, position)
-        except BtcframeError as error:
-            error.where = error.where or f"policy {type(self._policy).__name__}"
-            raise
-        except Exception as error:
-            raise _raised(f"policy {type(self._policy).__name__}", error) from error
+    def _decide(self, closed: bool, unseen: EventArray) -> bool:
+        """Ask the policy, and do what it asks for. Returns whether the venue was shown the events it had not seen.
+
+        It is before anything is sent to it: how long that takes may depend on them.
+        """
+        desk, market = self._desk, self._market()
+        desk.counts["wakes"] += 1
+        if desk.stops.state:
+            desk.expire()
+        if closed:
+            if self._pipeline.contained:
+                self._check_parts()
+            desk.ask_to_stop(market)
+        intents = self._asked(market) if desk.stops.state != TraderState.HALTED else ()
+        shown = len(intents) > 0 and len(unseen) > 0
+        if shown:
+            self._pass_by(unseen)
         for intent in intents:
-            self._handle(intent, market)
+            desk.handle(intent, market)
+        if desk.stops.state:
+            desk.enforce(market)
+        return shown
 
-    def _handle(self, asked: Intent, market: Market) -> None:
-        """One intent through filters and rules to the venue, or to a denial with its reason."""
-        intent, denial = self._orders.complete(asked)
-        if not denial and intent.action != Action.CANCEL:
-            intent, denial = self._ruled(intent, market)
-        now_ns, order_id = self.now_ns, intent.order_id
-        if intent.action == Action.SUBMIT:
-            state = OrderState.DENIED if denial else OrderState.SUBMITTED
-            order_id = self._orders.add(intent, now_ns, self._row_ns, self._model, state)
-        self.audit.intents.append(
-            (
-                now_ns, self._row_ns, order_id, intent.ticks, whole(asked.lots), 0 if denial else intent.lots,
-                intent.action, intent.side, intent.tif, intent.reduce_only, self._model,
-                asked.reason.encode()[:24], denial.encode()[:24],
-            )
-        )  # fmt: skip
-        if denial:
-            return
-        if intent.action == Action.SUBMIT:
-            self._gateway.submit(order_id, intent, now_ns)
-        elif intent.action == Action.AMEND:
-            self._orders.amending(order_id, intent.ticks, intent.lots)
-            self._gateway.amend(order_id, intent.ticks, intent.lots, now_ns)
-        else:
-            self._orders.canceling(order_id, now_ns)
-            self._gateway.cancel(order_id, now_ns)
+    def _asked(self, market: Market) -> Sequence[Intent]:
+        """What the policy wants; nothing where it raised."""
+        try:
+            intents = self._policy.decide(market, self._desk.position())
+            if intents != ():
+                check_intents(intents)
+        except Exception as error:  # noqa: BLE001 - whether the session goes on is decided there
+            self._desk.failed(f"policy {type(self._policy).__name__}", error)
+            return ()
+        return intents
 
-    def _ruled(self, intent: Intent, market: Market) -> tuple[Intent, str]:
-        """What the rules leave of an intent, and the code of the one that vetoed it, if so."""
-        mid = market.mid if market.usable else self._mid
-        account = self.ledger.view(self._orders.working, mid)
-        for name, rule in self._rules.items():
-            try:
-                verdict = rule.check(intent, account, market)
-            except BtcframeError as error:
-                error.where = error.where or f"risk.{name}"
-                raise
-            except Exception as error:
-                raise _raised(f"risk rule {name}", error) from error
-            if isinstance(verdict, Veto):
-                return intent, verdict.code or name
-            same = intent._replace(lots=verdict.lots, reduce_only=verdict.reduce_only, reason=verdict.reason)
-            if verdict != same or verdict.lots > intent.lots or verdict.reduce_only < intent.reduce_only:
-                raise PluginError(
-                    f"risk rule {name} made {verdict} of {intent}",
-                    where=f"risk.{name}",
-                    hint="A rule returns the intent, the same with fewer lots or reduce-only, or a Veto.",
-                )
-            if verdict.lots <= 0:
-                return intent, name
-            intent = verdict
-        price = intent.ticks * float(market.instrument.tick) or mid
-        if (
-            not intent.reduce_only
-            and market.instrument.size(intent.lots) * price < market.instrument.min_notional
-        ):
-            return intent, "min_notional"
-        return intent, ""
+    def _check_parts(self) -> None:
+        """Open nothing on features that are switched off."""
+        for name, why in self._pipeline.contained.items():
+            self._desk.stop(self._desk.stops.contain(name, why))
 
     # ------------------------------------------------------------------------------------------------ the end
 
@@ -323,27 +375,18 @@ class Trader:
         PluginError
             If the venue leaves an order without a final state, or holds another position than we do.
         """
+        desk = self._desk
         if self._row is not None:
             market = self._market()
-            for order in self._orders.working:
-                if order.state != OrderState.PENDING_CANCEL:
-                    self._handle(Intent(Action.CANCEL, order_id=order.order_id, reason="finish"), market)
-            self._settle()
-            if flatten and (held := self.ledger.position_lots):
-                side = -1 if held > 0 else 1
-                intent = Intent(
-                    Action.SUBMIT, side, abs(held), 0, TimeInForce.IOC, reduce_only=True, reason="finish"
-                )
-                self._handle(intent, market)
-                self._settle()
-            self._mark(self.now_ns)
-        theirs, ours = self._gateway.reconcile().lots, self.ledger.position_lots
-        if theirs != ours:
-            raise PluginError(
-                f"the venue holds {theirs} lots for us, our fills add up to {ours}",
-                where="venue",
-                hint="A report was lost or made up: the result of this session cannot be trusted.",
-            )
+            for order in desk.position().working:
+                desk.cancel(order.order_id, "finish", market)
+            desk.settle()
+            if flatten and desk.ledger.position_lots:
+                desk.close_position("finish", market)
+                desk.settle()
+            row = self._row
+            desk.mark(desk.now_ns, row["quality"], row["age_ns"], self._forecasts.regime, fresh=False)
+        desk.compare_with_venue()
 
     def close(self) -> None:
         """Close the venue and write down the last records; after an error, too."""
@@ -351,34 +394,3 @@ class Trader:
             self._gateway.close()
         finally:
             self.audit.flush()
-
-    def _settle(self) -> None:
-        """Let time pass without events until the venue has answered for every order."""
-        nothing = np.empty(0, EVENT)
-        deadline = self.now_ns + SETTLE_NS
-        while self._gateway.busy and self.now_ns < deadline:
-            self.now_ns += NS
-            _, reports = self._gateway.advance(nothing, self.now_ns)
-            self._hear(reports)
-        if left := self._orders.working:
-            raise PluginError(
-                f"the venue leaves {len(left)} orders without a final state, first {left[0]}", where="venue"
-            )
-
-
-def _blank(horizons_ns: tuple[int, ...], model: int) -> bytes:
-    """PREDICTION[h] that predicts nothing, as bytes."""
-    blank = np.zeros(len(horizons_ns), PREDICTION)
-    blank["horizon_ns"] = horizons_ns
-    blank["model"] = model
-    for name in ("mean", "p_up", "low", "high"):
-        blank[name] = np.nan
-    return blank.tobytes()
-
-
-def _raised(who: str, error: Exception) -> PluginError:
-    return PluginError(
-        f"{who} raised {type(error).__name__}: {error}",
-        where=type(error).__module__,
-        next="Its traceback: hydra.verbose=true",
-    )

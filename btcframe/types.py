@@ -7,7 +7,7 @@ quote and base coin in rows. Sides are +1 (bid, buy) and -1 (ask, sell).
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import IntEnum, IntFlag
+from enum import Enum, IntEnum, IntFlag
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,9 @@ FLOW_LEVELS = 10
 
 NS = 1_000_000_000
 """Nanoseconds in a second."""
+
+DAY = 86_400 * NS
+"""Nanoseconds in a day."""
 
 
 class Kind(IntEnum):
@@ -73,6 +76,8 @@ class RowFlag(IntFlag):
     FLOW_CUT = 128  # a message had more changes than the kernel tracks: added/removed/changes are NaN
     NO_EVENTS = 256  # nothing was consumed in this row; of a bar: nobody traded in it
     BAR = 512  # a bar of trades: no book, mid is the last trade's price, known of the flow are V, N and Q
+    STALE = 1024  # the last book message is older than is usual here
+    LATE = 2048  # what was consumed last came later than is usual here
 
 
 ROW = np.dtype(
@@ -109,6 +114,8 @@ ROW = np.dtype(
         ("first_exch_ts", "i8"),  # ns, first and last exchange stamp consumed; 0 without
         ("last_exch_ts", "i8"),
         ("latency_ns", "i8"),  # local_ts - exch_ts of the last stamped event, as logged (skew included)
+        ("age_ns", "i8"),  # row_ns - local_ts of the last book message consumed; of a bar: since the last trade's bar
+        ("quality", "f8"),  # 0 (cannot be used) to 1 (nothing to complain of); docs/quality.md has the formula
     ],
     align=True,
 )
@@ -178,6 +185,24 @@ class TimeInForce(IntEnum):
     POST_ONLY = 4
 
 
+class OrderReason(IntEnum):
+    """Why an order is in the state it is in, where the state alone does not say so. What we deny has a code of its own."""
+
+    NONE = 0
+    ASKED = 1  # canceled: we asked for it
+    POST_ONLY = 2  # it would have taken
+    REDUCE_ONLY = 3  # nothing is left to reduce
+    UNFILLED = 4  # what an IOC or market order leaves
+    FOK = 5  # all or nothing, and not all was offered
+    BEYOND_BOOK = 6  # its price reaches beyond the levels that are seen
+    NO_BOOK = 7  # the book cannot be trusted: nothing is matched
+    LIMITS = 8  # not whole ticks or lots, too small or too large
+    FUNDS = 9  # it cannot be paid for
+    SELF = 10  # it would have met another order of ours
+    CLOSED = 11  # the market is halted
+    VENUE = 12  # the venue's own cause
+
+
 ORDER = np.dtype(
     [
         ("order_id", "i8"),  # ours, counted from 1 in the session
@@ -192,6 +217,10 @@ ORDER = np.dtype(
         ("tif", "u1"),  # TimeInForce
         ("reduce_only", "u1"),
         ("model", "i4"),  # PREDICTION.model the intent rests on, -1 without
+        ("why", "u1"),  # OrderReason
+        ("pad", "u1"),
+        ("pad2", "u2"),
+        ("pad3", "u4"),
     ],
     align=True,
 )
@@ -204,7 +233,7 @@ FILL = np.dtype(
         ("venue_ns", "i8"),  # when it happened
         ("ticks", "i8"),
         ("lots", "i8"),
-        ("fee", "f8"),  # quote, positive is paid
+        ("fee", "f8"),  # settle coin (quote; base coin of an inverse contract), positive is paid
         ("side", "i1"),
         ("maker", "u1"),
         ("pad", "u2"),
@@ -212,6 +241,39 @@ FILL = np.dtype(
     ],
     align=True,
 )
+
+FUNDING = np.dtype(
+    [
+        ("ns", "i8"),  # when we knew of it
+        ("venue_ns", "i8"),  # when it was settled
+        ("rate", "f8"),  # share of the position's value that longs pay shorts
+        ("position_lots", "i8"),  # held then
+        ("amount", "f8"),  # settle coin, as FILL.fee; positive is paid
+    ],
+    align=True,
+)
+
+
+class QueueModel(Enum):
+    """What the simulated venue takes to move a resting order forward in its queue; docs/simulated-venue.md."""
+
+    through = 0  # nothing: it fills when the market goes through its price
+    trades = 1  # prints at its price
+    risk_averse = 2  # prints, and a level that shows less than is ahead
+    log = 3  # prints, and of what else leaves the level a share from ahead, by ln(1 + x)
+    log2 = 4
+    power = 5  # the same by x^n
+    power2 = 6
+    power3 = 7
+
+
+class LatencyModel(Enum):
+    """How long the simulated venue's messages take."""
+
+    constant = 0
+    sampled = 1  # drawn from the seed
+    recorded = 2  # longer by what the market's own messages took longer
+
 
 EventArray = npt.NDArray[np.void]
 RowArray = npt.NDArray[np.void]
@@ -253,6 +315,10 @@ class Instrument(NamedTuple):
         """Size of a number of lots, base coin."""
         num, den = self.lot_ratio
         return lots * num / den
+
+    def notional(self, lots: int, price: float) -> float:
+        """Value of a number of lots at a price, quote: an inverse contract is worth its size at any price."""
+        return self.size(lots) * (1.0 if self.contract == "inverse" else price)
 
 
 class Frame(NamedTuple):

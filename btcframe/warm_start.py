@@ -41,6 +41,7 @@ SLOTS = ("clock", "features", "regime")
 CORE = (
     "btcframe.kernels",
     "btcframe.clocks",
+    "btcframe.containment",
     "btcframe.parts",
     "btcframe.pipeline",
     "btcframe.selection",

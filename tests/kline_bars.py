@@ -18,6 +18,7 @@ START = 1_735_689_600 - 120  # s: two minutes before 2025-01-01, when Binance we
 KNOWN = {
     "row_ns", "flags", "messages", "mid", "mid_high", "mid_low", "buy_volume", "sell_volume", "buy_count",
     "sell_count", "buy_notional", "sell_notional", "first_exch_ts", "last_exch_ts", "latency_ns",
+    "age_ns",
 }  # fmt: skip
 HEADER = "open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore"
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+from naive_quality import NaiveQuality
+
 from btcframe.types import FLOW_LEVELS, LEVELS, Instrument, Kind, RowFlag
 
 END, NO_FLOW = 1, 4
@@ -30,6 +32,8 @@ class NaiveRows:
         self.was_usable = False
         self.mid = None  # in ticks; the last one there was
         self.direction = 0
+        self.book_ns = None
+        self.quality = NaiveQuality()
         self.open_row()
 
     def open_row(self) -> None:
@@ -80,6 +84,7 @@ class NaiveRows:
                 levels[int(event["ticks"])] = int(event["lots"])
         if event["flags"] & END:
             self.messages += 1
+            self.book_ns = int(event["local_ts"])
             self.end_of_message(loading)
             self.message = []
 
@@ -156,7 +161,6 @@ class NaiveRows:
             flags.add(RowFlag.NO_EVENTS)
         row = {
             "row_ns": self.edge,
-            "flags": sum(flags),
             "messages": self.messages,
             "bid_px": self.levels([self.tick * p for p in bids]),
             "bid_sz": self.levels([self.lot * self.sides[+1][p] for p in bids]),
@@ -167,6 +171,7 @@ class NaiveRows:
             "first_exch_ts": self.stamps[0][0] if self.stamps else 0,
             "last_exch_ts": self.stamps[-1][0] if self.stamps else 0,
             "latency_ns": self.stamps[-1][1] - self.stamps[-1][0] if self.stamps else 0,
+            "age_ns": self.edge - self.book_ns,
         }
         if bids and asks:
             b, a = bids[0], asks[0]
@@ -176,6 +181,8 @@ class NaiveRows:
         row |= self.accumulators()
         if flags & {RowFlag.PARTIAL, RowFlag.GAP}:
             row |= dict.fromkeys(self.accumulators(), NAN) | {"ofi": [NAN] * FLOW_LEVELS}
+        row["quality"], added = self.quality.feed(row, flags)
+        row["flags"] = sum(flags | added)
         return row
 
     def levels(self, values: list[Fraction]) -> list[float]:

@@ -12,10 +12,11 @@ import numpy as np
 from btcframe.api import Action, Column, Intent, Market, Position, Wakes
 from btcframe.artefacts import FittedModel
 from btcframe.clocks.time import TimeClock
+from btcframe.forecasts import Promotion
 from btcframe.pipeline import Pipeline
 from btcframe.sources.random_walk import RandomWalk
-from btcframe.trader import Promotion, Trader
-from btcframe.types import NS, EventArray, OrderState, TimeInForce
+from btcframe.trader import Trader
+from btcframe.types import NS, EventArray, Instrument, OrderState, TimeInForce
 from btcframe.venues.sim import Sim
 
 HORIZONS = (NS, 5 * NS)
@@ -143,11 +144,18 @@ SCHEDULE = (
 )
 
 
-def trader(policy: Any, rules: Any = (), venue: Sim | None = None, **settings: Any) -> Trader:
-    pipeline = Pipeline(INSTRUMENT, TimeClock("100ms"), {"book": Book()}, Flat(), wakes=policy.wakes)
-    gateway = (venue or Sim(latency="30ms", report_latency="20ms")).open(INSTRUMENT, seed=0)
+def trader(
+    policy: Any, rules: Any = (), venue: Sim | None = None, *, wrap: Callable[[Any], Any] = lambda gateway: gateway,
+    instrument: Instrument = INSTRUMENT, contain: bool = False, held: int = 0, **settings: Any,
+) -> Trader:  # fmt: skip
+    """A trader; `wrap` puts something around its gateway, `contain` lets it go on without plugins that raise."""
+    pipeline = Pipeline(
+        instrument, TimeClock("100ms"), {"book": Book()}, Flat(), wakes=policy.wakes, contain=contain
+    )
+    venue = venue or Sim(latency="30ms", report_latency="20ms", feed_latency="0s")
+    gateway = wrap(venue.open(instrument, seed=0, held=held) if held else venue.open(instrument, seed=0))
     options = {"cash": CASH, "schedule": SCHEDULE, "horizons_ns": HORIZONS} | settings
-    return Trader(pipeline, gateway, policy, dict(rules), **options)
+    return Trader(pipeline, gateway, policy, dict(rules), contain=contain, **options)
 
 
 def play(subject: Trader, cuts: Sequence[int] = (), *, finish: bool = True) -> Trader:

@@ -80,6 +80,7 @@ class FakePipeline:
         self.rows = np.zeros(n, ROW)
         number = self.closed + np.arange(1, n + 1)
         self.rows["row_ns"], self.rows["mid"], self.rows["flags"] = number * NS, 100 + number, self.flags
+        self.rows["quality"] = 0.0 if self.flags & RowFlag.GAP else 1.0
         self.x, self.descriptors = np.stack([number, -number], 1) * 1.0, number[:, None] / 2
         self.closed += n
         return start + n, Wake.FULL if n == 10 else Wake.NONE
@@ -288,6 +289,7 @@ def test_what_stands_out_of_the_columns_is_told(tmp_path: Path) -> None:
     made = build(store, 100)
     text = describe(made)
     assert "alike (rank correlation 0.90 or more): 3 columns in 1 group: fa = slow = regime_v" in text
+    assert "\n  quality 1 in all 100 rows\n" in text
     found = made.manifest["checkup"]
     assert found["columns"]["known"] == [100, 100, 100] and found["rows"] == 100
     assert (

@@ -157,7 +157,7 @@ def test_help_for_every_command(btcframe: Run) -> None:
         assert f"btcframe {noun}" in done.stdout
     done = btcframe("train", "--help")
     assert done.returncode == 0, done.stderr
-    assert "model: ridge, zero" in done.stdout
+    assert "model: boosting, ensemble, extra_trees" in done.stdout
     assert "btcframe train --cfg job" in done.stdout
 
 

@@ -30,7 +30,7 @@ def offered(line: str, shell: str = "zsh") -> list[str]:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("btcframe tr", ["train"]),
+        ("btcframe tr", ["train", "trade"]),
         ("btcframe pl", ["plugins"]),
         ("btcframe plugins ch", ["check"]),
         ("btcframe db mi", ["migrate"]),
@@ -40,6 +40,9 @@ def offered(line: str, shell: str = "zsh") -> list[str]:
         ("btcframe db status --", ["--cfg", "--json"]),
         ("btcframe db status mod", []),
         ("btcframe exch", ["exchange"]),
+        ("btcframe sess", ["session"]),
+        ("btcframe session re", ["resume"]),
+        ("btcframe session halt --", ["--json"]),
         ("btcframe exchange --", ["--cfg", "--faults"]),
         ("btcframe exchange exchange.po", ["exchange.port="]),
         ("btcframe exchange source=synth", ["source=synthetic"]),
@@ -92,7 +95,7 @@ def test_the_cache_is_plain_json(cache: Path) -> None:
 
 def test_bash_completes_for_real() -> None:
     script = completion.BASH + (
-        'COMP_LINE="btcframe tra"; COMP_POINT=${#COMP_LINE}; compopt() { :; }; _btcframe; echo "${COMPREPLY[@]}"'
+        'COMP_LINE="btcframe trai"; COMP_POINT=${#COMP_LINE}; compopt() { :; }; _btcframe; echo "${COMPREPLY[@]}"'
     )
     bin_dir = Path(sys.executable).parent
     done = subprocess.run(

@@ -38,7 +38,7 @@ def catalog() -> Catalog:
         ("verb=bulid", "the command says what to do"),
         ("later=512", "It is a setting of regimes: leave it out."),
         ("regimes=[volatility]", "btcframe train does not look at it"),
-        ("warm_start=runs/A", "It is a setting of backtest and run: leave it out."),
+        ("warm_start=runs/A", "It is a setting of backtest, run and trade: leave it out."),
         ("=ridge", "names no setting"),
         ("model", "btcframe train model.alpha=3"),
         ("--infoo", "Did you mean --info?"),

@@ -12,11 +12,13 @@ import pytest
 from event_streams import INSTRUMENT
 
 from btcframe.api import Column
+from btcframe.containment import Containment
 from btcframe.kernels import kernel
 from btcframe.parts import CHUNK, OneRow, Part, available_threads, parts_of, update_all
 from btcframe.types import ROW, Floats, RowArray, StateArray
 
 ROWS = 3 * CHUNK + 77
+NOTHING_OFF = Containment((), catches=False)
 
 
 @kernel
@@ -85,7 +87,7 @@ def market(n: int = ROWS) -> RowArray:
 def run(components: list[Sums], rows: RowArray, threads: int = 1) -> Floats:
     columns, parts = parts_of({c.name: c for c in components}, INSTRUMENT)
     matrix = np.zeros((len(rows), len(columns)))
-    update_all([(part, matrix) for part in parts], rows, threads)
+    update_all([(part, matrix) for part in parts], rows, NOTHING_OFF, threads)
     return matrix
 
 
@@ -124,9 +126,9 @@ def test_one_row_at_a_time_gives_the_same_bits() -> None:
     columns, parts = parts_of(components, INSTRUMENT, used)
     assert [c.name for c in columns] == ["a_1", "b_0", "b_2", "c_0"]
     whole = np.zeros((50, 4))
-    update_all([(part, whole) for part in parts], rows)
+    update_all([(part, whole) for part in parts], rows, NOTHING_OFF)
     one, matrix = np.zeros(1, ROW), np.zeros((1, 4))
-    live = OneRow(parts_of(components, INSTRUMENT, used)[1], one, matrix)
+    live = OneRow(parts_of(components, INSTRUMENT, used)[1], one, matrix, NOTHING_OFF)
     for t in range(50):
         one[0] = rows[t]
         live.update()
@@ -142,15 +144,15 @@ def test_only_what_is_used_is_written_and_what_is_not_used_does_not_run() -> Non
     columns, parts = parts_of(components, INSTRUMENT, {"a_2", "b_0", "b_1"})
     assert [part.name for part in parts] == ["a", "b"]
     matrix = np.zeros((ROWS, len(columns)))
-    update_all([(part, matrix) for part in parts], rows, 2)
+    update_all([(part, matrix) for part in parts], rows, NOTHING_OFF, 2)
     np.testing.assert_array_equal(matrix, run([Sums("a", 3), Sums("b")], rows)[:, [2, 3, 4]])
 
 
 def test_no_parts_at_all_are_no_trouble() -> None:
     columns, parts = parts_of({}, INSTRUMENT)
     assert (columns, parts) == ((), [])
-    update_all([], market(), 2)
-    OneRow([], market(1), np.zeros((1, 0))).update()
+    update_all([], market(), NOTHING_OFF, 2)
+    OneRow([], market(1), np.zeros((1, 0)), NOTHING_OFF).update()
 
 
 def test_equal_memory_has_one_dtype_object() -> None:
@@ -226,3 +228,115 @@ def test_a_part_is_a_plain_record() -> None:
     part = parts_of({"a": Sums("a")}, INSTRUMENT)[1][0]
     assert isinstance(part, Part)
     assert (part.name, part.first, part.used.tolist(), part.block.shape) == ("a", 0, [0, 1], (CHUNK, 2))
+
+
+# ------------------------------------------------------------------------------------------------ what is contained
+
+
+def contained(
+    components: list[Sums], rows: RowArray, size: int, threads: int = 1
+) -> tuple[bytes, dict[str, str], list[bytes]]:
+    """The matrix of all rows, taken `size` at a time; what is off then, and everybody's memory."""
+    columns, parts = parts_of({c.name: c for c in components}, INSTRUMENT)
+    off = Containment([part.name for part in parts], catches=True)
+    matrix = np.zeros((len(rows), len(columns)))
+    if size == 1:
+        one, row = np.zeros(1, ROW), np.zeros((1, len(columns)))
+        live = OneRow(parts, one, row, off)
+        for t in range(len(rows)):
+            one[0] = rows[t]
+            live.update()
+            matrix[t] = row[0]
+    else:
+        for at in range(0, len(rows), size):
+            work = [(part, matrix[at : at + size]) for part in parts]
+            update_all(work, rows[at : at + size], off, threads)
+    return matrix.tobytes(), dict(off.told), [part.state.tobytes() for part in parts]
+
+
+@dataclass(frozen=True)
+class Wrong(Sums):
+    """A component that goes wrong at a row, as it is seen row by row: half of it is written and remembered."""
+
+    at: int = 0
+    how: str = "raises"
+
+    def update(self, rows: RowArray, state: StateArray, out: Floats) -> None:
+        for row, to in zip(rows, out, strict=True):
+            state["seen"] += 1
+            state["sum"][0, 0] += row["mid"]
+            to[0] = state["sum"][0, 0]
+            if state["seen"][0] > self.at:
+                self.go_wrong(to)
+            to[1] = -to[0]
+
+    def go_wrong(self, to: Floats) -> None:
+        if self.how == "wide":
+            to[:] = np.zeros(self.width + 1)
+        elif self.how == "deep":
+            to[:] = np.zeros((2, self.width))
+        else:
+            raise ValueError("of my own\nmaking")
+
+
+@pytest.mark.parametrize("how", ["raises", "wide", "deep"])
+@pytest.mark.parametrize("at", [0, 5, CHUNK - 1, CHUNK, CHUNK + 40])
+def test_a_part_that_goes_wrong_is_off_from_that_row_on(at: int, how: str) -> None:
+    rows = market(CHUNK + 60)
+    components = [Sums("a"), Wrong("wrong", at=at, how=how), Plain("b", 3)]
+    live, told, memories = contained(components, rows, 1)
+    matrix = np.frombuffer(live).reshape(len(rows), -1)
+    assert not np.isnan(matrix[:at, 2:4]).any()
+    assert np.isnan(matrix[at:, 2:4]).all()
+    others = run([Sums("a"), Plain("b", 3)], rows)
+    assert matrix[:, [0, 1, 4, 5, 6]].tobytes() == others.tobytes()
+    assert list(told) == ["wrong"]
+    assert "test_parts.py, line" in told["wrong"]
+    assert told["wrong"].startswith(
+        "ValueError: of my own making" if how == "raises" else "ValueError: could not"
+    )
+    for size, threads in ((7, 1), (len(rows), 1), (len(rows), 3)):
+        assert contained(components, rows, size, threads) == (live, told, memories), (size, threads)
+
+
+def test_several_that_go_wrong_are_off_each_for_its_own_reason() -> None:
+    rows = market(200)
+    components = [fails("a", 3), Sums("b"), fails("c", 3), fails("d", 150)]
+    live, told, _ = contained(components, rows, 1)
+    assert {name: why.split(" (")[0] for name, why in told.items()} == {
+        name: f"ValueError: {name} at row {at}" for name, at in (("a", 3), ("c", 3), ("d", 150))
+    }
+    assert contained(components, rows, 64)[:2] == (live, told)
+
+
+def test_ctrl_c_is_not_contained() -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    for size in (1, 50):
+        with pytest.raises(KeyboardInterrupt):
+            contained([Fails("a", at=3, meets=interrupt)], market(50), size)
+
+
+def test_the_slowest_part_and_the_one_at_work_are_told() -> None:
+    ticks = iter(range(0, 10**6, 10))
+    seen: list[str] = []
+
+    def linger() -> None:
+        seen.append(live.at_work)
+        for _ in range(5):
+            next(ticks)
+
+    components = {c.name: c for c in (Sums("a"), Fails("slow", at=1, meets=linger), Sums("b"))}
+    _, parts = parts_of(components, INSTRUMENT)
+    live = OneRow(
+        parts,
+        market(1),
+        np.zeros((1, 6)),
+        Containment(list(components), catches=True),
+        lambda: next(ticks),
+    )
+    live.update()
+    assert (live.slowest, live.at_work) == (("a", 10), "")
+    live.update()
+    assert (live.slowest, live.at_work, seen) == (("slow", 60), "", ["slow"])

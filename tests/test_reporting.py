@@ -13,7 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from jobs.small import make_run
 
+from btcframe.artefacts import read_manifest
+from btcframe.audit import load_tables
 from btcframe.errors import DataError
+from btcframe.explain import explain
 from btcframe.jobs import backtest as backtest_job
 from btcframe.jobs import train as train_job
 from btcframe.plugins import Catalog, discover
@@ -161,6 +164,35 @@ def test_the_views_hold_extremes_and_regimes(traded: tuple[Path, Path], catalog:
     assert found.regimes.truth is None  # a random walk hides nothing
 
 
+def test_an_order_leads_to_its_model_build_and_prediction(traded: tuple[Path, Path]) -> None:
+    """Every id of a filled order, against the files it stands for: none of them is the session's own."""
+    training, session = traded
+    told = load_manifest(session)
+    fold_of = {f["index"]: f for f in load_manifest(training)["results"]["train"]["folds"]}
+    predicted = pq.read_table(training / PREDICTIONS)
+    row_ns = predicted["row_ns"].to_numpy()
+    fills = load_tables(session / "tables")["fills"]
+    models = set()
+    for order_id in fills["order_id"][:: len(fills) // 8].tolist():
+        order = explain(session, order_id)
+        ids = order.ids
+        artefact = read_manifest(session / ids.name)
+        assert ids.model == artefact["digest"] and ids.build == artefact["build"]
+        assert ids.build == load_manifest(training)["results"]["build"]["id"]
+        assert (ids.config, ids.run) == (told["config_hash"], told["id"])
+        fold = fold_of[artefact["index"]]
+        assert fold["test_start_ns"] <= ids.row_ns < fold["test_end_ns"]
+        at = int(np.searchsorted(row_ns, ids.row_ns))
+        assert row_ns[at] == ids.row_ns
+        means = [predicted[f"mean_{name}"][at].as_py() for name in ("5s", "15s")]
+        assert [p.mean for p in order.predicted] == means  # the training's own, to the bit
+        probabilities = {r: predicted[f"regime_{r}"][at].as_py() for r in artefact["regimes"]}
+        known = all(p == p for p in probabilities.values())
+        assert order.seen.regime == (max(probabilities, key=probabilities.__getitem__) if known else "")
+        models.add(ids.model)
+    assert len(models) >= 2
+
+
 def test_the_command(btcframe: Callable[..., Any], traded: tuple[Path, Path]) -> None:
     done = btcframe("report", str(traded[1]))
     assert done.returncode == 0, done.stderr
@@ -168,10 +200,16 @@ def test_the_command(btcframe: Callable[..., Any], traded: tuple[Path, Path]) ->
     assert f"Report: {traded[1] / PAGE}" in done.stdout
     for arguments, code, says in (
         ([], 2, "needs the directory"),
-        (["a", "b"], 2, "needs the directory"),
+        (["a", "b", "c"], 2, "needs the directory"),
+        ([str(traded[1]), "--sensitive"], 2, "takes no '--sensitive'"),
         (["nowhere"], 4, "is not a run"),
+        ([str(traded[1]), "nowhere"], 4, "nowhere is not a run"),
+        ([str(traded[0]), "--sensitivity"], 4, "there is no session to play at other venues"),
     ):
         done = btcframe("report", *arguments)
         assert done.returncode == code
         assert says in done.stderr and "Traceback" not in done.stderr
-    assert "btcframe report [DIR]" in btcframe("report", "--help").stdout
+    assert "btcframe report DIR OTHER" in btcframe("report", "--help").stdout
+    done = btcframe("report", str(traded[1]), str(traded[1]))
+    assert done.returncode == 0, done.stderr
+    assert "Both decided the same" in (traded[1] / PAGE).read_text()

@@ -20,7 +20,7 @@ from btcframe.plugins import Catalog, discover
 from btcframe.row_sources import check_clock, has_book, needs_book
 from btcframe.sources.klines import Klines
 from btcframe.sources.random_walk import RandomWalk
-from btcframe.tables import quality, read_training
+from btcframe.tables import read_training
 from btcframe.types import ROW, RowArray
 
 BARS, FIRST_GAP, GAP, QUIET = 2000, 700, 30, slice(900, 905)
@@ -127,7 +127,7 @@ def test_quality_of_bars(path: str, catalog: Catalog) -> None:
     expected = np.ones(len(rows))
     expected[FIRST_GAP : FIRST_GAP + GAP] = 0
     expected[QUIET] = 0.5
-    np.testing.assert_array_equal(quality(rows), expected)
+    np.testing.assert_array_equal(rows["quality"], expected)
 
 
 # ---------------------------------------------------------------------------------------------------------- jobs

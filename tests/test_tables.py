@@ -16,7 +16,7 @@ from btcframe.api import Label
 from btcframe.errors import ConfigError
 from btcframe.labels.forward_return import ForwardReturn
 from btcframe.stores.delta import Delta
-from btcframe.tables import TABLE, Assembler, Layout, quality, read_training
+from btcframe.tables import TABLE, Assembler, Layout, read_training
 from btcframe.types import NS, ROW, RowFlag
 
 LABEL = ForwardReturn(horizons=("2s", "10s"))
@@ -32,6 +32,7 @@ def market(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     rows["flags"][:1] = RowFlag.PARTIAL
     bad = rng.random(n) < 0.1
     rows["flags"][bad], rows["mid"][bad] = RowFlag.GAP, np.nan
+    rows["quality"] = np.where(bad, 0.0, rng.random(n))
     x = rng.standard_normal((n, 2))
     x[:7, 1] = np.nan
     return rows, x, rng.random((n, 1))
@@ -82,7 +83,7 @@ def test_any_chunking_gives_the_same_table(n: int, sizes: list[int], batch: int,
     rows, x, d = market(n)
     y, t_end = label.label(rows)
     expected = {
-        "row_ns": rows["row_ns"], "quality": quality(rows), "mid": rows["mid"],
+        "row_ns": rows["row_ns"], "quality": rows["quality"], "mid": rows["mid"],
         "microprice": rows["microprice"], "flags": rows["flags"].astype(np.int32), "fa": x[:, 0], "fb": x[:, 1],
         "regime_v": d[:, 0], "y_2s": y[:, 0], "y_10s": y[:, 1], "y_2s_t_end": t_end[:, 0],
         "y_10s_t_end": t_end[:, 1],
@@ -123,19 +124,10 @@ def test_a_table_comes_back_from_the_store(
     assert isinstance(got.x.base, mmap.mmap) == on_disk
     for ours, theirs in (
         (got.x, x), (got.descriptors, d), (got.y, y), (got.t_end, t_end), (got.row_ns, rows["row_ns"]),
-        (got.quality, quality(rows)), (got.mid, rows["mid"]),
+        (got.quality, rows["quality"]), (got.mid, rows["mid"]),
     ):  # fmt: skip
         np.testing.assert_array_equal(ours, theirs)
         assert ours.dtype == theirs.dtype
-
-
-def test_quality() -> None:
-    rows = np.zeros(6, ROW)
-    rows["mid"] = 100
-    rows["flags"] = [0, RowFlag.PARTIAL, RowFlag.GAP, RowFlag.CROSSED, RowFlag.ONE_SIDED, RowFlag.THIN]
-    np.testing.assert_array_equal(quality(rows), [1, 0.5, 0, 0, 0, 1])
-    rows["mid"] = np.nan
-    np.testing.assert_array_equal(quality(rows), 0)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import pytest
 from small_trader import CHASE, EVENTS, INSTRUMENT, START, Script, first_intents, model, play, trader
 
 from btcframe.api import Account, Action, Intent, Market, Position, Veto
-from btcframe.errors import ModelError, PluginError
-from btcframe.trader import Promotion
+from btcframe.errors import ConfigError, ModelError, PluginError
+from btcframe.forecasts import Promotion
 from btcframe.types import NS, OrderState, TimeInForce
+from btcframe_execution import OrderRate, VolTarget
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,9 @@ from btcframe.types import NS, OrderState, TimeInForce
         (Intent(Action.SUBMIT, 1, 1, 0, TimeInForce.GTC), b"no_price"),
         (Intent(Action.SUBMIT, 1, 1, 0, TimeInForce.POST_ONLY), b"no_price"),
         (Intent(Action.SUBMIT, 1, 1, -5, TimeInForce.IOC), b"no_price"),
+        (Intent(Action.SUBMIT, 1, 1, 200_000, 9), b"no_tif"),  # type: ignore[arg-type]
+        (Intent(Action.SUBMIT, 1, 1, 200_000, symbol="ETH/USDT:USDT"), b"other_symbol"),
+        (Intent(Action.CANCEL, order_id=float("nan")), b"not_whole"),  # type: ignore[arg-type]
         (Intent(Action.CANCEL, order_id=7), b"not_working"),
         (Intent(Action.AMEND, lots=1, ticks=5, order_id=7), b"not_working"),
     ],
@@ -53,10 +57,54 @@ def test_an_order_being_canceled_is_not_changed_again() -> None:
     assert set(intents["veto"][intents["action"] == Action.AMEND]) == {b"canceling"}
 
 
+def test_an_amendment_that_changes_nothing_is_not_sent() -> None:
+    def decide(market: Market, position: Position) -> Sequence[Intent]:
+        if not position.working:
+            return (Intent(Action.SUBMIT, 1, 3, int(market.bid_ticks[0]) - 50, symbol=INSTRUMENT.symbol),)
+        order = position.working[0]
+        return (Intent(Action.AMEND, lots=order.lots, ticks=order.ticks, order_id=order.order_id),)
+
+    subject = play(trader(Script(decide)))
+    intents = subject.audit.intents.records
+    assert set(intents["veto"][intents["action"] == Action.AMEND]) == {b"no_change"}
+    assert subject.counts["amended"] == 0
+
+
+def test_a_thousand_orders_a_second_are_denied_but_for_ten() -> None:
+    """Each is written down with its reason, and none of what was sent is lost."""
+
+    def decide(market: Market, position: Position) -> Sequence[Intent]:
+        far = int(market.bid_ticks[0]) - 3000
+        return [Intent(Action.SUBMIT, 1, 1, far - n, TimeInForce.POST_ONLY) for n in range(100)]
+
+    subject = trader(Script(decide), {"order_rate": OrderRate(second=10, minute=50)})
+    play(subject)
+    intents = subject.audit.intents.records
+    sent = intents[(intents["action"] == Action.SUBMIT) & (intents["veto"] == b"")]
+    assert set(intents["veto"]) == {b"", b"order_rate"}
+    for window, most in ((NS, 10), (60 * NS, 50)):
+        assert max(((sent["ns"] > ns - window) & (sent["ns"] <= ns)).sum() for ns in sent["ns"]) == most
+    assert subject.vetoes["order_rate"] == (intents["veto"] == b"order_rate").sum() > 30_000
+    assert subject.counts["submitted"] == len(sent) == subject.counts["canceled"]
+
+
+def test_orders_that_run_away_halt_the_trader() -> None:
+    def decide(market: Market, position: Position) -> Sequence[Intent]:
+        return [Intent(Action.SUBMIT, 1, 1, 100_000, reduce_only=True)] * 20
+
+    subject = play(trader(Script(decide), {"order_rate": OrderRate(runaway=100)}), finish=False)
+    assert subject.cause.startswith("order_rate: 120 orders within a second")
+    assert subject.counts["submitted"] == 120
+
+
+def test_a_rule_that_looks_at_a_column_nobody_makes_is_refused_at_the_start() -> None:
+    with pytest.raises(ConfigError, match=r"(?s)it looks at rv_60.*risk.vol"):
+        trader(CHASE, {"vol": VolTarget()})
+
+
 def test_orders_below_the_minimum_are_denied_unless_they_reduce() -> None:
     small = first_intents(Intent(Action.SUBMIT, 1, 1, 0, TimeInForce.IOC))
-    subject = trader(small)
-    subject.ledger.instrument = subject._pipeline.instrument = INSTRUMENT._replace(min_notional=25.0)
+    subject = trader(small, instrument=INSTRUMENT._replace(min_notional=25.0))
     assert set(play(subject).audit.intents.records["veto"]) == {b"min_notional"}  # 0.001 at 20,000
 
 

@@ -38,6 +38,8 @@ class Feature(Protocol):
     def update(self, rows: RowArray, state: StateArray, out: Floats) -> None:
         """Advance over rows. Called from any thread, for one state never twice at a time.
 
+        What it raises ends a build. In a session that trades it is switched off for good (docs/quality.md).
+
         Parameters
         ----------
         rows : ROW[n]         read only; n is what arrived: 1 live, thousands in a build

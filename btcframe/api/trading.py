@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from enum import IntEnum, IntFlag
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from btcframe.types import EventArray, Floats, Instrument, Ints, StateArray, TimeInForce
+import numpy as np
+
+from btcframe.types import FUNDING, EventArray, Floats, Instrument, Ints, StateArray, TimeInForce
 
 
 class Wake(IntFlag):
@@ -35,6 +38,14 @@ class Action(IntEnum):
     CANCEL = 3
 
 
+class TraderState(IntEnum):
+    """What the trader may do. It only ever goes down by itself, and up again when it is told to."""
+
+    ACTIVE = 0
+    REDUCING = 1  # what opens is denied, and canceled where it works; what reduces passes
+    HALTED = 2  # everything is canceled and nothing is asked for; only an explicit flatten sends orders
+
+
 class Intent(NamedTuple):
     """What a policy wants done. Prices in ticks, sizes in lots: nothing to round later."""
 
@@ -46,6 +57,7 @@ class Intent(NamedTuple):
     reduce_only: bool = False
     order_id: int = 0  # AMEND, CANCEL: which
     reason: str = ""
+    symbol: str = ""  # "" for the session's
 
 
 class Veto(NamedTuple):
@@ -53,6 +65,15 @@ class Veto(NamedTuple):
 
     code: str  # short, stable: max_position, confidence
     detail: str = ""
+
+
+class Stop(NamedTuple):
+    """A rule's no to everything that opens, until further notice."""
+
+    state: TraderState  # REDUCING or HALTED
+    code: str  # short, stable: daily_loss
+    detail: str = ""
+    until_ns: int = 0  # when REDUCING ends by itself, 0 for never; HALTED never does
 
 
 class Working(NamedTuple):
@@ -66,6 +87,8 @@ class Working(NamedTuple):
     state: int  # OrderState
     ns: int  # when it was submitted
     reduce_only: bool
+    tif: int = TimeInForce.GTC
+    ended_ns: int = 0  # when we knew that it was final; 0 while it works
 
 
 class Position(NamedTuple):
@@ -74,6 +97,22 @@ class Position(NamedTuple):
     lots: int = 0  # signed
     average_price: float = 0.0  # quote, of the open position
     working: tuple[Working, ...] = ()
+    last: Working | None = None  # the order that ended last, DENIED ones too: all the memory a policy has
+
+    def reduces(self, intent: Intent) -> bool:
+        """Whether an intent can only make the position smaller, even if everything that works fills first."""
+        if intent.reduce_only or intent.action == Action.CANCEL:
+            return True
+        room = -intent.side * self.lots  # what this side can close
+        if room <= 0:
+            return False
+        changed = intent.order_id if intent.action == Action.AMEND else 0
+        for order in self.working:
+            if order.order_id == changed:
+                room += order.filled_lots  # the lots of an amendment are the new total
+            elif order.side == intent.side:
+                room -= order.lots - order.filled_lots
+        return intent.lots <= room
 
 
 class Account(NamedTuple):
@@ -84,6 +123,10 @@ class Account(NamedTuple):
     equity: float  # cash plus the position at mid
     peak_equity: float
     fees: float
+    day_equity: float = math.nan  # at the first mark of the UTC day; NaN before
+    state: TraderState = TraderState.ACTIVE
+    last_second: int = 0  # orders sent and amended within the last second and minute; cancels are not counted
+    last_minute: int = 0
 
 
 class Market(NamedTuple):
@@ -99,6 +142,8 @@ class Market(NamedTuple):
     x : float64[k]             its features; `columns` names them
     regime : float64[r]        its regime probabilities
     prediction : PREDICTION[h] on that row; NaN means where there is no model yet
+    regimes : tuple of str     what `regime` are the probabilities of
+    model_ns : int             end of the data the model was fitted on, 0 where that is not known
     """
 
     now_ns: int
@@ -113,6 +158,18 @@ class Market(NamedTuple):
     columns: tuple[str, ...]
     regime: Floats
     prediction: StateArray
+    regimes: tuple[str, ...] = ()
+    model_ns: int = 0
+
+    @property
+    def quality(self) -> float:
+        """Quality of the last row, 0 to 1 (docs/quality.md)."""
+        return float(self.row["quality"])
+
+    @property
+    def age_ns(self) -> int:
+        """How old the book was when the last row ended: its edge less the stamp of the last book message."""
+        return int(self.row["age_ns"])
 
     @property
     def mid(self) -> float:
@@ -141,11 +198,28 @@ class Risk(Protocol):
         """The intent, a smaller one, or a veto. Reducing intents pass limits that are meant for opening."""
 
 
+@runtime_checkable
+class Stopper(Protocol):
+    """A rule that may stop the trader, asked at every closed row besides. Pure."""
+
+    def stop(self, account: Account, market: Market) -> Stop | None:
+        """Why the trader must stop opening, or halt; None where it need not."""
+
+
+@runtime_checkable
+class ReadsColumns(Protocol):
+    """A rule that looks at features: a session without them is refused at its start."""
+
+    @property
+    def reads(self) -> tuple[str, ...]: ...
+
+
 class Reports(NamedTuple):
     """What a venue told us, in order."""
 
     orders: StateArray  # ORDER[a]
     fills: StateArray  # FILL[b]
+    funding: StateArray = np.empty(0, FUNDING)
 
 
 @runtime_checkable

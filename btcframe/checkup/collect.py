@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from btcframe.api import Column
+from btcframe.checkup.history import Quality
 from btcframe.checkup.missing import Bools, Missing, has_book
 from btcframe.checkup.numbers import Checked, Checkup, declared, finite
 from btcframe.checkup.sampled import Spread, correlations, spread
@@ -29,6 +30,7 @@ class Collector:
         k = len(columns)
         self._columns = columns
         self._sample, self._blocks, self._missing = Sample(k), Blocks(k), Missing(columns)
+        self._quality = Quality()
         self._rows = self._usable_rows = self._traded = 0
         self._first_ns = self._last_ns = 0
         self._volume = 0.0
@@ -51,7 +53,8 @@ class Collector:
         self._last_ns = int(rows["row_ns"][-1])
         at = 0
         while at < len(rows):
-            stop = min(at + PIECE, at + self._blocks.room(self._rows), len(rows))
+            room = min(self._blocks.room(self._rows), self._quality.room(self._rows))
+            stop = min(at + PIECE, at + room, len(rows))
             values = np.concatenate([part[at:stop] for part in parts], axis=1)
             self._add(rows[at:stop], values)
             at = stop
@@ -70,6 +73,7 @@ class Collector:
         self._known += counted
         self._usable += counted if sound == n else np.count_nonzero(known[usable], axis=0)
         self._blocks.add(start, n, counted)
+        self._quality.add(start, rows)
         self._sample.add(start, values)
         self._rows += n
         self._usable_rows += sound
@@ -112,6 +116,7 @@ class Collector:
             deepest=self._missing.deepest,
             traded=self._traded,
             volume=self._volume,
+            history=self._quality.finish(),
             rho=tuple(percent[np.tril_indices(k, -1)].tolist()),
             columns=tuple(self._checked(j, measured[j][0], causes[j], coverage[:, j]) for j in range(k)),
         )

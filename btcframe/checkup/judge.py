@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from btcframe.checkup.clusters import ALIKE, Grouped, grouped, square
+from btcframe.checkup.history import History
 from btcframe.checkup.numbers import TENTHS, Checked, Checkup
 from btcframe.types import LEVELS, NS
 
@@ -233,6 +234,26 @@ def _why_constant(c: Checked, found: Checkup) -> str:
 
 
 # ------------------------------------------------------------------------------------------------------ summary
+
+
+LOWERED = {
+    "bookless": "without a usable book",
+    "quiet": "bars in which nobody traded",
+    "stale": "with a book older than usual",
+    "late": "that came later than usual",
+    "snapshot": "after a snapshot",
+}
+"""What lowered the quality of rows, in words."""
+
+
+def quality(history: History) -> str:
+    """How good the rows are, and what lowered it."""
+    rows, causes = sum(history.rows), history.causes()
+    if not causes:
+        return f"quality 1 in all {rows:,} rows"
+    told = ", ".join(f"{n:,} {LOWERED[cause]}" for cause, n in causes.items())
+    mean = f"{min(history.mean, 0.9999):.4g}"
+    return f"quality {mean} on average, below 1 in {share(sum(causes.values()), rows)} of the rows: {told}"
 
 
 def likeness(found: Checkup) -> Grouped:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from btcframe.api import Column
+from btcframe.checkup.history import History
 from btcframe.errors import DataError
 
 TENTHS = 10
@@ -84,6 +85,7 @@ class Checkup:
     deepest : (int, int)        most levels that the bid and the ask side of a row had
     traded : int                rows with a trade
     volume : float              traded in all, base coin
+    history : History           the rows' quality over time
     rho : tuple of int          rank correlation of each pair of columns in percent: (1, 0), (2, 0), (2, 1), (3, 0) …
     columns : tuple of Checked
     """
@@ -98,14 +100,15 @@ class Checkup:
     deepest: tuple[int, int]
     traded: int
     volume: float
+    history: History
     rho: tuple[int, ...]
     columns: tuple[Checked, ...]
 
     def as_manifest(self) -> dict[str, Any]:
         """Plain values for a manifest: the columns as one list per number, which is a third of the text."""
-        plain = {f.name: _plain(getattr(self, f.name)) for f in fields(self) if f.name != "columns"}
+        plain = {name: _plain(getattr(self, name)) for name in _PLAIN}
         columns = {f.name: [_plain(getattr(c, f.name)) for c in self.columns] for f in fields(Checked)}
-        return plain | {"columns": columns}
+        return plain | {"history": self.history.as_manifest(), "columns": columns}
 
     @classmethod
     def from_manifest(cls, manifest: Mapping[str, Any]) -> Checkup:
@@ -124,13 +127,17 @@ class Checkup:
                 Checked(**{n: _tuple(v) for n, v in zip(names, values, strict=True)})
                 for values in zip(*lists, strict=True)
             )
-            rest = {f.name: _tuple(manifest[f.name]) for f in fields(cls) if f.name != "columns"}
+            rest = {name: _tuple(manifest[name]) for name in _PLAIN}
+            history = History.from_manifest(manifest["history"])
         except (KeyError, TypeError, ValueError) as error:
             raise DataError(
                 f"the build's checkup of its columns is another version's: {type(error).__name__} {error}",
                 hint="The table itself can be used; its columns are checked when it is made again.",
             ) from error
-        return cls(**rest, columns=columns)
+        return cls(**rest, history=history, columns=columns)
+
+
+_PLAIN = tuple(f.name for f in fields(Checkup) if f.name not in ("history", "columns"))
 
 
 def declared(column: Column) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Sample:
 
 
 class Blocks:
-    """Known values per block of consecutive rows; where that becomes too many blocks, two make one.
+    """Known values, or other counts, per block of consecutive rows; where that becomes too many blocks, two make one.
 
     Parameters
     ----------
@@ -76,12 +76,17 @@ class Blocks:
         self._known[start // self.span] += known
         self._rows = start + rows
 
+    @property
+    def counts(self) -> Ints:
+        """int64[b, k]: what was added, per block."""
+        return self._known[: -(-self._rows // self.span)]
+
     def percent(self) -> Ints:
         """int64[b, k]: share of the rows with a value in percent; 0 and 100 are exact."""
-        blocks = -(-self._rows // self.span)
+        blocks = len(self.counts)
         sizes = np.full((blocks, 1), self.span)
         if blocks:
             sizes[-1] = self._rows - (blocks - 1) * self.span
-        known = self._known[:blocks]
+        known = self.counts
         inner = np.clip(np.rint(100 * known / np.maximum(sizes, 1)), 1, 99).astype(np.int64)
         return np.where(known == 0, 0, np.where(known == sizes, 100, inner))

@@ -18,6 +18,7 @@ from btcframe.report.trading import TradingMetrics, describe_trading, summarize
 from btcframe.row_sources import needs_book
 from btcframe.run import Run, load_manifest
 from btcframe.saved_state import StateWriter, write_state
+from btcframe.sensitivity import vary
 from btcframe.session import SESSION, START, STATE, TABLES, log_header, of_folds, open_pipeline, open_trader
 from btcframe.session_log import SessionWriter
 from btcframe.training import MODELS, Fold, saved_folds
@@ -124,6 +125,8 @@ def backtest(run: Run, folds: Sequence[Fold]) -> BacktestResult:
     }
     run.manifest.setdefault("results", {})["backtest"] = {k: None if v != v else v for k, v in told.items()}
     run.say(describe_trading(result.metrics, feed.instrument, cash))
+    if run.config["backtest"].get("sensitivity"):
+        vary(run)
     return result
 
 

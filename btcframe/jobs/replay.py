@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from btcframe.audit import fingerprint, first_difference, load_tables
+from btcframe.audit import fingerprint, load_tables
+from btcframe.differences import first_difference
 from btcframe.errors import ConfigError, DataError, ReplayError
-from btcframe.recorded import recorded_feed
+from btcframe.replaying import play_again
 from btcframe.report.words import counted
 from btcframe.run import Run, load_manifest
-from btcframe.session import SESSION, TABLES, of_log, open_pipeline, open_trader
-from btcframe.session_log import SessionLog
-from btcframe.warm_start import started_from
+from btcframe.session import TABLES
 
 
 @dataclass(frozen=True)
@@ -64,32 +63,14 @@ def replay(run: Run, directory: Path) -> ReplayResult:
             next=f"Use it as a source: btcframe run source=session_log source.path={shlex.quote(str(directory))}",
         )
     session = Run(directory, manifest["config"], run.catalog, run.console)
-    log = SessionLog(directory / SESSION)
     recorded = load_tables(directory / TABLES)
     with contextlib.ExitStack() as stack:
-        source = run.catalog.build("source", log.header["source"])
-        feed = stack.enter_context(contextlib.closing(recorded_feed(log, source, seed=session.seed)))
-        bar = stack.enter_context(run.progress("replay", unit="events"))
-        promotions = of_log(log, directory, run.catalog)
-        if not log.complete:
-            raise DataError(
-                "the session log ends before the session did", where=str(log.path),
-                hint="It has no closing line: the file was cut, or is not this run's.",
-            )  # fmt: skip
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=".replay-", dir=run.dir)))
-        pipeline = open_pipeline(session, feed.instrument, session.component("policy").wakes)
-        if (start := started_from(log, directory)) is not None:
-            pipeline.restore(start.memory)
-        trader = open_trader(session, pipeline, promotions, tables=place / TABLES)
-        stack.enter_context(contextlib.closing(trader))
-        for batch in feed:
-            trader.consume(batch.events)
-            bar.advance(len(batch.events))
-        trader.finish(flatten=session.config["backtest"]["flatten"])
-        replayed = trader.audit.tables()
+        bar = stack.enter_context(run.progress("replay", unit="events"))
+        replayed = play_again(session, tables=place / TABLES, advance=bar.advance).audit.tables()
         if difference := first_difference(recorded, replayed):
             hint = _likely_cause(manifest, run.manifest)
-            raise ReplayError(f"the replay differs: {difference}", where=str(directory), hint=hint)
+            raise ReplayError(f"the replay of {directory} differs: {difference}", hint=hint)
         counts = (len(replayed[table]) for table in ("intents", "orders", "fills"))
         return ReplayResult(fingerprint(replayed), *counts)
 

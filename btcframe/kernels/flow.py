@@ -12,6 +12,7 @@ import numpy as np
 
 from btcframe.kernels import kernel
 from btcframe.kernels.book import NO_KEY, apply_event, lots_at
+from btcframe.kernels.quality import TRUST
 from btcframe.types import FLOW_LEVELS, EventFlag, Instrument, Kind, RowFlag, StateArray
 
 TRACKED = 1024
@@ -30,6 +31,7 @@ INGEST = np.dtype(
         ("lot_den", "i8"),
         # time
         ("now", "i8"),  # latest local_ts consumed
+        ("book_ns", "i8"),  # local_ts of the last book message consumed
         ("timer_ns", "i8"),  # period of the policy's timer, 0 for none
         ("timer_due", "i8"),
         ("started", "i8"),  # a row was closed with a usable book: from then on every edge is a row
@@ -73,6 +75,7 @@ INGEST = np.dtype(
         ("first_exch", "i8"),
         ("last_exch", "i8"),
         ("latency", "i8"),
+        ("trust", TRUST),
     ],
     align=True,
 )
@@ -94,6 +97,7 @@ def new_state(instrument: Instrument, timer_ns: int = 0) -> StateArray:
     state["now"] = np.iinfo(np.int64).min
     state["timer_due"] = np.iinfo(np.int64).min
     state["key"] = NO_KEY
+    state["trust"]["seen_ns"] = state["book_ns"] = np.iinfo(np.int64).min
     return state
 
 
@@ -186,6 +190,7 @@ def _consume(b, s, e):
     if e.flags & _END == 0:
         return False
     s.messages += 1
+    s.book_ns = e.local_ts
     changed = _finish(b, s)
     _next_message(s)
     return changed

@@ -6,6 +6,7 @@ import numpy as np
 
 from btcframe.kernels import kernel
 from btcframe.kernels.flow import ingest
+from btcframe.kernels.quality import score
 from btcframe.types import FLOW_LEVELS, LEVELS, RowFlag
 
 _PARTIAL, _GAPPED, _CROSSED = int(RowFlag.PARTIAL), int(RowFlag.GAP), int(RowFlag.CROSSED)
@@ -47,8 +48,10 @@ def close_row(book, state, rows, at, row_ns):
     r.first_exch_ts = s.first_exch
     r.last_exch_ts = s.last_exch
     r.latency_ns = s.latency
+    r.age_ns = row_ns - s.book_ns
     _write_levels(b, s, r, flags)
     _write_accumulators(s, r, flags)
+    score(s.trust, r)
     _next_row(s)
     return 1
 
@@ -145,3 +148,15 @@ def build_rows(book, state, events, start, stop, cuts, found, rows):
         written += close_row(book, state, rows, written, cuts[c].row_ns)
     ingest(book, state, events, start, stop, 0, False)
     return written
+
+
+@kernel
+def take_rows(state, rows):
+    """Take ROW[n] that were closed elsewhere as if their events had been consumed: time, age of the book, quality."""
+    s = state[0]
+    for i in range(len(rows)):
+        r = rows[i]
+        s.started = 1
+        s.now = max(s.now, r.row_ns)
+        s.book_ns = r.row_ns - r.age_ns
+        score(s.trust, r)

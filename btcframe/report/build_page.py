@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from btcframe.report import sections_columns
+from btcframe.report import sections_columns, sections_quality
 from btcframe.report.elements import Html, join, tag
 from btcframe.report.page import Section, document, key_figures
 from btcframe.report.sections_run import rows_of
@@ -25,6 +25,7 @@ def build_page(name: str, manifest: Mapping[str, Any], build: Mapping[str, Any])
     told = manifest["results"]["build"]
     sections = [
         sections_columns.section(build, opened=True),
+        sections_quality.section(build),
         Section("rows", "Rows", rows_of(build)),
     ]
     foot = tag("p", f"Made by btcframe {manifest['btcframe']} from {name}.")

@@ -25,7 +25,7 @@ UNKNOWN = "var(--quiet)"
 
 def blocks(found: Findings, session: Session) -> Figure:
     """The result of each independent block of time: what the verdict rests on."""
-    e, quote = session.evidence, found.market.quote
+    e, quote = session.evidence, found.market.money
     results = np.array(e.results) * (HOUR_NS / e.block_ns)
     hourly = found.verdict.hourly
     value, low, high = rounded(hourly)
@@ -72,7 +72,7 @@ def _band(x: Floats, low: float, high: float) -> dict[str, Any]:
 
 def money(found: Findings, session: Session) -> Figure:
     """Equity, drawdown and position under each other, on one time axis."""
-    equity, quote = session.tables["equity"], found.market.quote
+    equity, quote = session.tables["equity"], found.market.money
     values = equity["equity"]
     rows = np.union1d(extremes(values), extremes(equity["position_lots"]))
     x = moments(equity["row_ns"][rows])
@@ -186,7 +186,7 @@ def price(found: Findings, session: Session, view: View) -> Figure:
         more = {"yaxis2": axis("fills", domain=[0, 0.2]), "barmode": "relative", "bargap": 0}
         span = int(session.tables["equity"]["row_ns"][-1] - session.tables["equity"]["row_ns"][0])
         said = f"Below, buys (up) and sells (down) counted over {span_text(span // BUCKETS)} each. "
-    strip = _strip(found, session, view)
+    strip = _strip(session, view)
     if strip:
         bottom = 0.0 if few else 0.25
         more["yaxis3"] = axis(
@@ -240,7 +240,7 @@ def _coloured(found: Findings, session: Session, view: View) -> list[dict[str, A
     """The price, one trace a regime; each runs on to the next row so that the line is not broken."""
     equity = session.tables["equity"]
     mid, ns = np.asarray(equity["mid"][view.rows]), equity["row_ns"][view.rows]
-    names = found.regimes.names if found.regimes else ()
+    names = session.execution.regimes
     data = []
     for index in np.unique(view.regime).tolist():
         mine = view.regime == index
@@ -257,11 +257,12 @@ def _coloured(found: Findings, session: Session, view: View) -> list[dict[str, A
     return data
 
 
-def _strip(found: Findings, session: Session, view: View) -> dict[str, Any] | None:
+def _strip(session: Session, view: View) -> dict[str, Any] | None:
     """The regimes as a coloured strip, for where the line is too thin to show them; None without regimes."""
-    if found.regimes is None:
+    names = session.execution.regimes
+    if not names:
         return None
-    colours = [UNKNOWN, *(REGIMES[k % len(REGIMES)] for k in range(len(found.regimes.names)))]
+    colours = [UNKNOWN, *(REGIMES[k % len(REGIMES)] for k in range(len(names)))]
     steps = np.linspace(0, 1, len(colours) + 1).tolist()
     scale = [[edge, colour] for k, colour in enumerate(colours) for edge in (steps[k], steps[k + 1])]
     return {

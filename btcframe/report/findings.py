@@ -8,12 +8,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from btcframe.report.beside import Beside
 from btcframe.report.conclusion import HOUR_NS, Evidence, Verdict, cut
+from btcframe.report.execution import Execution, of_execution
 from btcframe.report.metrics import Estimate
 from btcframe.report.outcomes import Outcome
 from btcframe.report.resample import block_of, ratio
 from btcframe.report.returns import Annual, annual, hourly_returns
-from btcframe.report.trading import TradingMetrics, round_trips, slippage_bps, summarize, traded_span
+from btcframe.report.trading import (
+    TradingMetrics,
+    held_first,
+    notionals,
+    round_trips,
+    slippage_bps,
+    summarize,
+    traded_span,
+)
+from btcframe.report.varied import Varied
 from btcframe.types import NS, Floats, Instrument, Ints, StateArray
 
 MINUTE_NS = 60 * NS
@@ -26,21 +37,28 @@ class Market:
     Parameters
     ----------
     symbol : str
-    quote : str      currency of money
-    base : str       coin of sizes
+    quote : str      currency of prices
+    base : str       what sizes are counted in
     source : str     name of the source component
+    money : str      currency of the account
+    digits : int     decimals of money
     """
 
     symbol: str
     quote: str
     base: str
     source: str
+    money: str
+    digits: int = 2
 
     @classmethod
     def of(cls, symbol: str, source: str) -> Market:
-        """From a ccxt symbol: BASE/QUOTE or BASE/QUOTE:SETTLE."""
+        """From a ccxt symbol: BASE/QUOTE or BASE/QUOTE:SETTLE. What settles in its base is an inverse contract."""
         base, _, rest = symbol.partition("/")
-        return cls(symbol, rest.partition(":")[0] or "quote", base or "base", source)
+        quote, _, settle = rest.partition(":")
+        if settle and settle == base:
+            return cls(symbol, quote, f"contracts of {quote}", source, base, 8)
+        return cls(symbol, quote or "quote", base or "base", source, quote or "quote")
 
 
 @dataclass(frozen=True)
@@ -62,6 +80,7 @@ class Session:
     hours : int                  hourly returns there are
     evidence : Evidence          what the verdict rests on
     span : (int, int)            first and last row traded, ns
+    execution : Execution
     """
 
     tables: Mapping[str, StateArray]
@@ -78,6 +97,7 @@ class Session:
     hours: int
     evidence: Evidence
     span: tuple[int, int]
+    execution: Execution
 
 
 class Regimes(NamedTuple):
@@ -146,6 +166,8 @@ class Findings:
     regimes : Regimes or None
     build : mapping or None       manifest of the training table
     about : list of About
+    beside : Beside or None       another run, laid over this one
+    varied : list or None         what the session came to at other venues
     missing : mapping             reason by name of what is None or empty
     """
 
@@ -161,11 +183,18 @@ class Findings:
     regimes: Regimes | None
     build: Mapping[str, Any] | None
     about: Sequence[About]
+    beside: Beside | None
+    varied: Sequence[Varied] | None
     missing: Mapping[str, str]
 
 
 def of_session(
-    tables: Mapping[str, StateArray], instrument: Instrument, cash: float, *, seed: int
+    tables: Mapping[str, StateArray],
+    instrument: Instrument,
+    cash: float,
+    *,
+    seed: int,
+    regimes: tuple[str, ...] = (),
 ) -> Session:
     """What a session's tables say.
 
@@ -175,11 +204,11 @@ def of_session(
     instrument : Instrument
     cash : float             at the start, quote
     seed : int               of the intervals
+    regimes : tuple of str   names of the regimes, in the order of EQUITY.regime
     """
     equity, fills = tables["equity"], tables["fills"]
     metrics = summarize(tables, instrument, cash)
-    unit = float(instrument.tick * instrument.lot)
-    trips = round_trips(fills, unit)
+    trips = round_trips(fills, instrument, held_first(equity))
     span = traded_span(tables)
     block_ns, results = cut(equity["row_ns"], equity["equity"], *span, metrics.holding_s * NS)
     evidence = Evidence(
@@ -188,12 +217,13 @@ def of_session(
     # minutes, or the time in which ten positions come and go: neighbouring fills share the market's mood
     shortest = max(5 * MINUTE_NS, int(10 * metrics.holding_s * NS) if metrics.trades else 0)
     slippage = slippage_bps(tables, instrument)
-    notional = fills["ticks"] * fills["lots"] * unit
+    notional = notionals(fills, instrument)
     block, blocks = block_of(fills["venue_ns"], *span, shortest)
     taker, maker = (
         _weighted(slippage, np.where(fills["maker"] == kind, notional, 0.0), block, blocks, seed)
         for kind in (0, 1)
     )
+    execution = of_execution(tables, instrument, cash, span, regimes, block, blocks, seed=seed)
     closed, blocks = block_of(trips["close_ns"], *span, shortest)
     ones = np.ones(len(trips))
     returns = hourly_returns(equity["row_ns"], equity["equity"], *span) if span[1] else np.empty(0)
@@ -212,6 +242,7 @@ def of_session(
         hours=(span[1] - span[0]) // HOUR_NS,
         evidence=evidence,
         span=span,
+        execution=execution,
     )
 
 

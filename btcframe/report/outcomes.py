@@ -125,22 +125,6 @@ class Predictions:
         for row_ns, *probabilities in self.columns(["row_ns", *(f"regime_{r}" for r in self.regimes)]):
             yield row_ns, likeliest(np.column_stack(probabilities))
 
-    def regime_at(self, ns: Ints) -> Ints:
-        """The likeliest regime of the last row at or before each moment, int64[n]; −1 where there is none.
-
-        Parameters
-        ----------
-        ns : int64[n]     increasing
-        """
-        found = np.full(len(ns), -1, np.int64)
-        if self.regimes:
-            for row_ns, index in self.regime():
-                start, stop = np.searchsorted(ns, (row_ns[0], row_ns[-1]), side="left")
-                stop = min(int(stop) + 1, len(ns))
-                at = np.searchsorted(row_ns, ns[start:stop], side="right") - 1
-                found[start:stop] = index[at]
-        return found
-
 
 def _unreadable(path: Path, error: Exception) -> DataError:
     return DataError(f"the predictions cannot be read: {error}", where=str(path))

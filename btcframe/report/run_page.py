@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from btcframe.report import sections_columns, sections_prediction, sections_run, sections_trading
+from btcframe.report import (
+    sections_columns,
+    sections_prediction,
+    sections_quality,
+    sections_run,
+    sections_trading,
+)
 from btcframe.report.elements import Html, join, tag
 from btcframe.report.findings import Findings
 from btcframe.report.page import document
@@ -15,6 +21,7 @@ def run_page(found: Findings) -> str:
         *sections_trading.sections(found),
         sections_prediction.section(found),
         sections_columns.section(found.build),
+        sections_quality.section(found.build),
         *sections_run.sections(found),
     ]
     foot = tag(

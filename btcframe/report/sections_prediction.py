@@ -16,6 +16,10 @@ from btcframe.report.plots import drawn
 from btcframe.report.words import counted, number, percent
 from btcframe.types import duration_name
 
+_ELSEWHERE = (
+    "Of the training whose model the session had, on that training's own test windows: not of the session."
+)
+
 
 def section(found: Findings) -> Section:
     """Predictions against outcomes, and against the oracle where there is one."""
@@ -37,6 +41,7 @@ def _body(found: Findings) -> Html:
         )
     per_horizon = [drawn(figures.outcome(o)) for o in found.outcomes if len(o.outcome.x)]
     return join(
+        empty(_ELSEWHERE) if found.manifest["verb"] == "trade" else None,
         _table(metrics, oracle),
         drawn(figures.ics(metrics, oracle)),
         tag("div", *per_horizon, class_="pair"),

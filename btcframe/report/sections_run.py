@@ -14,16 +14,18 @@ from btcframe.report.words import counted, percent, span_text
 from btcframe.types import duration_name
 
 REASONS = {
-    "PARTIAL": "the book became valid within the row: its flow is unknown (weight ½)",
+    "PARTIAL": "the book became valid within the row: its flow is unknown (weight ½ at most)",
     "GAP": "the feed lost something: no book until the next snapshot (weight 0)",
     "CROSSED": "best bid at or above best ask (weight 0)",
     "ONE_SIDED": "a side of the book was empty (weight 0)",
     "THIN": "a side had fewer than 20 levels",
     "SNAPSHOT_FLOW": "the source sends snapshots only: flow compares consecutive ones",
-    "RESNAPSHOT": "a snapshot replaced a valid book; it made no flow",
+    "RESNAPSHOT": "a snapshot replaced a valid book; it made no flow (weight ½ at most)",
     "FLOW_CUT": "a message changed more prices than are tracked: added and removed volume unknown",
     "NO_EVENTS": "nothing happened in the row; the book stood still (of a bar: nobody traded, weight ½)",
     "BAR": "a bar of trades: no book, its price is the last trade's",
+    "STALE": "the last book message was older than is usual (weight below 1)",
+    "LATE": "what was consumed last came later than is usual (weight below 1)",
 }
 """What each row flag means, for a reader."""
 
@@ -177,7 +179,7 @@ def _value(value: Any) -> str:
 def _run(found: Findings) -> Html:
     m = found.manifest
     results = m.get("results", {})
-    build, backtest = results.get("build", {}), results.get("backtest", {})
+    build, backtest = results.get("build", {}), results.get("backtest") or results.get("trade", {})
     git = m.get("git")
     commit = (
         f"{git['commit'][:12]}{', with changes of its own' if git['dirty'] else ''}"

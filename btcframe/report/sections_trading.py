@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from btcframe.report import figures_trading as figures
+from btcframe.report import sections_execution
 from btcframe.report.conclusion import HOLDINGS, MIN_BLOCKS, MIN_TRIPS, MOST_BLOCKS, NO, OPEN, YES, worth
 from btcframe.report.elements import Child, Html, join, listed, paragraphs, table, tag
 from btcframe.report.findings import Findings, Session
@@ -50,12 +51,14 @@ def sections(found: Findings) -> Iterator[Section]:
     yield Section("rule", "The rule", _rule(found, session))
     if not session.metrics.fills:
         yield Section("equity", "Trading", _untraded(found, session))
+        yield from sections_execution.sections(found, session)
         return
     yield Section("equity", "Equity", drawn(figures.money(found, session)))
     views = [drawn(figures.price(found, session, found.price))] if found.price else []
     views += [drawn(figures.close_up(found, session, found.close))] if found.close else []
     yield Section("trades", "Trades", join(*views))
     yield Section("costs", "Costs", _costs(found, session))
+    yield from sections_execution.sections(found, session)
 
 
 def why_untraded(session: Session) -> str:
@@ -74,13 +77,14 @@ def _untraded(found: Findings, session: Session) -> Html:
 
 
 def _in_numbers(found: Findings, session: Session) -> Html:
-    m, quote, e = session.metrics, found.market.quote, session.evidence
+    m, quote, e = session.metrics, found.market.money, session.evidence
+    digits = found.market.digits
     hourly = found.verdict.hourly
     items: list[tuple[str, Child, Child]] = [
         (
             "Net result",
-            unit(number(m.net, sign=True), quote),
-            f"{share(m.net / session.cash)} of {number(session.cash, 0)} {quote}",
+            unit(number(m.net, digits, sign=True), quote),
+            f"{share(m.net / session.cash)} of {number(session.cash, digits - 2)} {quote}",
         )
     ]
     if m.fills:
@@ -91,10 +95,11 @@ def _in_numbers(found: Findings, session: Session) -> Html:
                 unit(rounded(hourly._replace(value=per_hour))[0], quote),
                 interval(hourly) or NO_INTERVAL,
             ),
-            ("Fees", unit(number(m.fees), quote), f"result before fees {number(m.gross, sign=True)} {quote}"),
+            ("Before fees and funding", unit(number(m.gross, digits, sign=True), quote), "gross result"),
+            ("Fees", unit(number(m.fees, digits), quote), _funding(m.funding, session, found)),
             (
                 "Deepest drawdown",
-                unit(number(m.max_drawdown), quote),
+                unit(number(m.max_drawdown, digits), quote),
                 f"{share(m.max_drawdown / session.cash, sign=False)} of the cash at the start",
             ),
         ]
@@ -119,9 +124,16 @@ def _in_numbers(found: Findings, session: Session) -> Html:
             ),
             ("Turnover", unit(significant(m.turnover, sign=False), "× cash"), _per_day(per_day, e.span_ns)),
             ("Maker share", percent(m.maker_share, 1), "of the traded notional"),
+            ("Fill ratio", percent(m.fill_ratio, 1), "of what was sent, by size"),
             _slippage_figure(session),
         ]
     return join(key_figures(items), _annual(session), _open(found, session))
+
+
+def _funding(paid: float, session: Session, found: Findings) -> str:
+    if not len(session.tables["funding"]):
+        return "no funding was due"
+    return f"and funding {number(paid, found.market.digits, sign=True)} {found.market.money}"
 
 
 def _share(e: Estimate) -> str:
@@ -197,7 +209,7 @@ def _rule(found: Findings, session: Session) -> Html:
         *([("Independent blocks they are worth", number(worth(np.array(e.results)), 0), "")] if low else []),
         ("Round trips", number(e.trips, 0), f"at least {MIN_TRIPS}"),
         (
-            f"Lower bound of the net per hour, {found.market.quote}",
+            f"Lower bound of the net per hour, {found.market.money}",
             low or "not asked",
             "above 0",
         ),
@@ -218,15 +230,21 @@ def _rule(found: Findings, session: Session) -> Html:
 
 
 def _costs(found: Findings, session: Session) -> Html:
-    m, quote = session.metrics, found.market.quote
+    m, quote = session.metrics, found.market.money
     cash = session.cash
     at_mids = m.gross + m.slippage
+    settled = session.tables["funding"]
+
+    def row(name: Child, value: float) -> tuple[Child, ...]:
+        return name, number(value, found.market.digits, sign=True), share(value / cash)
+
     rows: list[tuple[Child, ...]] = [
-        ("Result at the mids decided on", _signed(at_mids), _of_cash(at_mids, cash)),
-        ("Slippage", _signed(-m.slippage), _of_cash(-m.slippage, cash)),
-        ("Result before fees", _signed(m.gross), _of_cash(m.gross, cash)),
-        ("Fees", _signed(-m.fees), _of_cash(-m.fees, cash)),
-        (tag("strong", "Net result"), tag("strong", _signed(m.net)), _of_cash(m.net, cash)),
+        row("Result at the mids decided on", at_mids),
+        row("Slippage", -m.slippage),
+        row("Result before fees and funding", m.gross),
+        row("Fees", -m.fees),
+        row("Funding", -m.funding) if len(settled) else ("Funding", "none was due", ""),
+        row(tag("strong", "Net result"), m.net),
     ]
     fills = session.tables["fills"]
     maker = int((fills["maker"] == 1).sum())
@@ -243,25 +261,17 @@ def _costs(found: Findings, session: Session) -> Html:
         table(
             ("", "fills", "of the notional", "slippage, bps", "interval"),
             kinds,
-            f"{number(notional, 0)} {quote} traded, {significant(m.turnover, sign=False)} × the cash; fees "
+            f"{number(notional, found.market.digits - 2)} {quote} traded, {significant(m.turnover, sign=False)} × the cash; fees "
             f"{number(m.fees / notional * 1e4)} bps of it.",
         ),
         drawn(figures.slippage(session)) if len(fills) >= FEWEST else None,
         listed(
             [
-                "Slippage: price of the fill against the mid of the last row that had closed when its order was "
-                "submitted or last amended; means are weighted by notional. It holds half the spread, the depth taken "
-                "and what the market did on the way.",
+                "Slippage: price of the fill against the arrival mid, that of the book its order was decided on or last "
+                "amended with; means are weighted by notional. It holds half the spread, the depth taken and what the "
+                "market did on the way.",
                 "Maker slippage below 0 is the part of the spread that was earned; what the market does after the fill "
-                "is in the result, not in the slippage.",
+                "is in the result and in the markouts, not in the slippage.",
             ]
         ),
     )
-
-
-def _signed(value: float) -> str:
-    return number(value, 2, sign=True)
-
-
-def _of_cash(value: float, cash: float) -> str:
-    return share(value / cash)

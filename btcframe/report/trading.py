@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from btcframe.api import Action
 from btcframe.report.words import counted, span_text
 from btcframe.scratch import pieces
-from btcframe.types import NS, Floats, Instrument, Ints, StateArray
+from btcframe.types import NS, Floats, Instrument, Ints, OrderState, StateArray
 
 TRIP = np.dtype(
     [
@@ -29,12 +29,14 @@ class TradingMetrics(NamedTuple):
     """A session in numbers; money in quote currency."""
 
     net: float  # equity at the end less cash at the start; an open position is valued at the last mid
-    gross: float  # net plus fees
+    gross: float  # net plus fees and funding
     fees: float
+    funding: float  # paid, negative where more was received
     slippage: float  # what the fills cost against the mids they were decided on
     orders: int  # sent
     denied: int  # orders refused by filters and rules, never sent
     fills: int
+    fill_ratio: float  # share of what was sent that was filled, by size; NaN without orders
     maker_share: float  # of the traded notional, NaN without fills
     trades: int  # round trips
     hit_rate: float  # share of round trips that earned more than their fees, NaN without any
@@ -55,23 +57,23 @@ def summarize(tables: Mapping[str, StateArray], instrument: Instrument, cash: fl
     cash : float           at the start, quote
     """
     intents, fills, equity = tables["intents"], tables["fills"], tables["equity"]
-    unit = float(instrument.tick * instrument.lot)
     asked = intents[intents["action"] == Action.SUBMIT]
     denied = int((asked["veto"] != b"").sum())
-    notional = fills["ticks"] * fills["lots"] * unit
-    sizes = fills["lots"] * float(instrument.lot)
+    notional = notionals(fills, instrument)
     traded = float(notional.sum())
-    fees = float(fills["fee"].sum())
+    fees, funding = float(fills["fee"].sum()), float(tables["funding"]["amount"].sum())
     net = float(equity["equity"][-1]) - cash if len(equity) else 0.0
-    trips = round_trips(fills, unit)
+    trips = round_trips(fills, instrument, held_first(equity))
     return TradingMetrics(
         net=net,
-        gross=net + fees,
+        gross=net + fees + funding,
         fees=fees,
-        slippage=float(np.nansum(fills["side"] * (notional - decision_mids(tables) * sizes))),
+        funding=funding,
+        slippage=float(np.nansum(_slippage(tables, instrument))),
         orders=len(asked) - denied,
         denied=denied,
         fills=len(fills),
+        fill_ratio=fill_ratio(tables["orders"]),
         maker_share=float(notional[fills["maker"] == 1].sum()) / traded if traded else float("nan"),
         trades=len(trips),
         hit_rate=float(np.mean(trips["net"] > 0)) if len(trips) else float("nan"),
@@ -83,10 +85,24 @@ def summarize(tables: Mapping[str, StateArray], instrument: Instrument, cash: fl
     )
 
 
+def _slippage(tables: Mapping[str, StateArray], instrument: Instrument) -> Floats:
+    """What each fill cost against the mid it was decided on, float64[fills], money; NaN where that is not known."""
+    fills = tables["fills"]
+    price, mid = fills["ticks"] * float(instrument.tick), arrival_mids(tables, instrument)
+    size = fills["side"] * fills["lots"] * float(instrument.lot)
+    cost: Floats = size * (worth(price, instrument) - worth(mid, instrument))
+    return cost
+
+
 def traded_span(tables: Mapping[str, StateArray]) -> tuple[int, int]:
     """First and last row on which there was a model to predict, (0, 0) where there was none."""
     row_ns = tables["predictions"]["row_ns"]
     return (int(row_ns[0]), int(row_ns[-1])) if len(row_ns) else (0, 0)
+
+
+def held_first(equity: StateArray) -> int:
+    """Signed lots held at the first row: what a session went on with."""
+    return int(equity["position_lots"][0]) if len(equity) else 0
 
 
 def exposure(equity: StateArray, span: tuple[int, int]) -> float:
@@ -111,24 +127,31 @@ def drawdown(equity: StateArray, cash: float) -> float:
     return deepest
 
 
-def round_trips(fills: StateArray, unit: float) -> StateArray:
-    """The round trips of a session; the open one at the end is not counted.
+def round_trips(fills: StateArray, instrument: Instrument, held: int = 0) -> StateArray:
+    """The round trips of a session; neither one that is open at the end, nor one that began before it, is counted.
 
-    A fill that goes through flat ends one round trip and begins the next; its fee is shared by size.
+    A fill that goes through flat ends one round trip and begins the next; its fee is shared by size. Funding is nobody's
+    in particular, and not in them.
 
     Parameters
     ----------
     fills : FILL[n]
-    unit : float      quote per tick·lot
+    instrument : Instrument
+    held : int      signed lots held when the session began
 
     Returns
     -------
     TRIP[m]
     """
+    inverse = instrument.contract == "inverse"
+    # whole numbers of tick·lots where they will do: nothing is lost to rounding
+    unit = float(instrument.lot / instrument.tick if inverse else instrument.lot * instrument.tick)
     trips: list[tuple[int, int, int, float, int]] = []
-    held = flow = bought = opened = 0
-    fees = 0.0
+    flow: float = 0
+    bought = opened = 0
+    fees, ours = 0.0, held == 0
     for side, ticks, lots, fee, ns in fills[["side", "ticks", "lots", "fee", "venue_ns"]].tolist():
+        value = worth(ticks, instrument)
         closing = min(lots, abs(held)) if held * side < 0 else 0
         for part, ends in ((closing, True), (lots - closing, False)):
             if not part:
@@ -136,35 +159,55 @@ def round_trips(fills: StateArray, unit: float) -> StateArray:
             if held == 0:
                 opened = ns
             held += side * part
-            flow -= side * part * ticks
+            flow -= side * part * value
             fees += fee * part / lots
             bought += part if ends else 0
             if ends and held == 0:
-                trips.append((opened, ns, bought, flow * unit - fees, -side))
-                flow, fees, bought = 0, 0.0, 0
+                if ours:
+                    trips.append((opened, ns, bought, flow * unit - fees, -side))
+                flow, fees, bought, ours = 0, 0.0, 0, True
     return np.array(trips, TRIP)
 
 
-def decision_mids(tables: Mapping[str, StateArray]) -> Floats:
-    """The mid that each fill's order was decided on, float64[fills], quote.
+def arrival_mids(tables: Mapping[str, StateArray], instrument: Instrument) -> Floats:
+    """The mid of the book that each fill's order was decided on, float64[fills], quote.
 
-    It is the mid of the last row that had closed when the order was submitted or last amended: what was known then.
-    NaN where there was none.
+    That of the last decision on the order, to submit or to amend it, that came before the fill; of the first where all
+    came later, by a venue's clock that is behind ours. NaN where the book was not usable then, and for an order that
+    nobody decided on.
     """
-    intents, fills, equity = tables["intents"], tables["fills"], tables["equity"]
+    intents, fills = tables["intents"], tables["fills"]
     sent = intents[(intents["sent_lots"] > 0) & (intents["action"] != Action.CANCEL)]
-    if not (len(sent) and len(fills) and len(equity)):
+    if not len(sent):
         return np.full(len(fills), np.nan)
-    # one sorted key of order and moment; a fill belongs to the last decision on its order that came before it
-    moments = np.unique(sent["ns"])
-    key = _key(sent["order_id"], np.searchsorted(moments, sent["ns"], "right"), len(moments))
-    order = np.argsort(key, kind="stable")
-    sought = _key(fills["order_id"], np.searchsorted(moments, fills["venue_ns"], "right"), len(moments))
-    at = np.maximum(np.searchsorted(key[order], sought, "right") - 1, 0)
-    decision = sent[order[at]]
-    row = np.searchsorted(equity["row_ns"], decision["row_ns"], "right") - 1
-    mids: Floats = np.where(decision["order_id"] == fills["order_id"], equity["mid"][row], np.nan)
+    ids, first = np.unique(sent["order_id"], return_index=True)
+    known = np.minimum(np.searchsorted(ids, fills["order_id"]), len(ids) - 1)
+    moment = np.maximum(fills["venue_ns"], sent["ns"][first[known]])
+    at = last_before(sent["order_id"], sent["ns"], fills["order_id"], moment)
+    bid, ask = sent["bid_ticks"][at], sent["ask_ticks"][at]
+    mids: Floats = np.where((at >= 0) & (bid > 0), (bid + ask) * float(instrument.tick) / 2, np.nan)
     return mids
+
+
+def last_before(ids: Ints, ns: Ints, of_ids: Ints, of_ns: Ints) -> Ints:
+    """Index of the last record with the same id that is not later, int64[m]; −1 where there is none.
+
+    Parameters
+    ----------
+    ids, ns : int64[n]          records; of equal stamps the later record counts
+    of_ids, of_ns : int64[m]    what is sought
+    """
+    if not len(ids):
+        return np.full(len(of_ids), -1)
+    # one sorted key of id and moment
+    moments = np.unique(ns)
+    key = _key(ids, np.searchsorted(moments, ns, "right"), len(moments))
+    order = np.argsort(key, kind="stable")
+    sought = _key(of_ids, np.searchsorted(moments, of_ns, "right"), len(moments))
+    at = np.searchsorted(key[order], sought, "right") - 1
+    found = order[np.maximum(at, 0)]
+    index: Ints = np.where((at >= 0) & (ids[found] == of_ids), found, -1)
+    return index
 
 
 def _key(order_id: Ints, rank: Ints, ranks: int) -> Ints:
@@ -179,9 +222,49 @@ def slippage_bps(tables: Mapping[str, StateArray], instrument: Instrument) -> Fl
     gain, as a maker has who is not run over.
     """
     fills = tables["fills"]
-    mids = decision_mids(tables)
+    mids = arrival_mids(tables, instrument)
     bps: Floats = fills["side"] * (fills["ticks"] * float(instrument.tick) - mids) / mids * 1e4
     return bps
+
+
+def worth(prices: Any, instrument: Instrument) -> Any:
+    """What one unit of size is worth at a price, in the currency of the account: p, or −1/p for an inverse contract.
+
+    With it both kinds are accounted alike: a fill moves −side·size·worth(price) of money, and a position is worth
+    size·worth(mid). A contract of an inverse market is a claim on quote currency that is owed in base coin: who is long
+    one owes 1/p of the coin.
+    """
+    return -1.0 / prices if instrument.contract == "inverse" else prices
+
+
+def notionals(fills: StateArray, instrument: Instrument) -> Floats:
+    """What each fill was worth, float64[fills], in the currency of the account, positive."""
+    price, size = fills["ticks"] * float(instrument.tick), fills["lots"] * float(instrument.lot)
+    value: Floats = np.abs(worth(price, instrument)) * size
+    return value
+
+
+def fill_ratio(orders: StateArray) -> float:
+    """Share of what was sent that was filled, by size: Σ filled/Σ asked for, of orders that left us; NaN without any.
+
+    An amended order counts with the size it had last.
+    """
+    first, last = per_order(orders)
+    sent = orders["state"][first] != OrderState.DENIED
+    asked = int(orders["lots"][last][sent].sum())
+    return int(orders["filled_lots"][last][sent].sum()) / asked if asked else float("nan")
+
+
+def per_order(orders: StateArray) -> tuple[Ints, Ints]:
+    """Where the first and the last state of each order stand, (int64[m], int64[m]), by order id."""
+    ids = orders["order_id"]
+    order = np.argsort(ids, kind="stable")
+    edge = np.flatnonzero(np.diff(ids[order])) + 1
+    if not len(ids):
+        return edge, edge
+    starts = np.concatenate(([0], edge))
+    stops = np.concatenate((edge, [len(ids)])) - 1
+    return order[starts], order[stops]
 
 
 def describe_trading(metrics: TradingMetrics, instrument: Instrument, cash: float) -> str:
@@ -190,13 +273,15 @@ def describe_trading(metrics: TradingMetrics, instrument: Instrument, cash: floa
     if not m.orders:
         return nothing_sent(m)
     hit = f", {m.hit_rate:.0%} of them paid" if m.trades else ""
+    funding = f" and funding {m.funding:,.2f}" if m.funding else ""
     held = f"; held for {span_text(int(m.holding_s * NS))} on average" if m.trades else ""
+    exposed = f", position held {m.exposure:.0%} of the time" if m.exposure == m.exposure else ""
     lines = [
-        f"Net {m.net:+,.2f} ({m.net / cash:+.3%}) = gross {m.gross:+,.2f} less fees {m.fees:,.2f} (quote currency).",
+        f"Net {m.net:+,.2f} ({m.net / cash:+.3%}) = gross {m.gross:+,.2f} less fees {m.fees:,.2f}{funding} "
+        "(quote currency).",
         f"{counted(m.orders, 'order')}, {m.denied:,} denied, {counted(m.fills, 'fill')}; "
         f"{counted(m.trades, 'round trip')}{hit}{held}.",
-        f"Turnover {m.turnover:.2f}× the cash, position held {m.exposure:.0%} of the time, "
-        f"deepest drawdown {m.max_drawdown:,.2f}.",
+        f"Turnover {m.turnover:.2f}× the cash{exposed}, deepest drawdown {m.max_drawdown:,.2f}.",
     ]
     if m.fills:
         lines[1] = f"{lines[1][:-1]}, {m.maker_share:.0%} of the volume as maker."

@@ -4,6 +4,7 @@ One or several ``.jsonl.zst`` files: a header line, one JSON object per input, a
 up to its last whole block, and says that it was cut. The format and what is promised: docs/session-log.md.
 """
 
+from btcframe.session_log.files import Later, Straight
 from btcframe.session_log.items import (
     CommandItem,
     EndItem,
@@ -31,10 +32,12 @@ __all__ = [
     "HeartbeatItem",
     "Item",
     "Keeping",
+    "Later",
     "NextItem",
     "OrdersItem",
     "SessionLog",
     "SessionWriter",
+    "Straight",
     "Summary",
     "events_sha256",
     "part_path",

@@ -55,17 +55,18 @@ class Straight:
 
     Parameters
     ----------
-    sync : bool     whether to wait for the disk itself after each block, or for the operating system alone
+    sync : bool         whether to wait for the disk itself after each block, or for the operating system alone
+    again : bool        whether what failed may be tried again
 
     Raises
     ------
     StoreError
-        By whatever cannot be written. A block that did not fit is taken back, so the file ends with the one before;
-        nothing is written after it.
+        By whatever cannot be written. A block that did not fit is taken back, so the file ends with the one before,
+        and a file that could not be begun is not there. Nothing is written after it, but for the same `again`.
     """
 
-    def __init__(self, sync: bool) -> None:
-        self._sync = sync
+    def __init__(self, sync: bool, *, again: bool = False) -> None:
+        self._sync, self._again = sync, again
         self._pack = packer().compress
         self._path = Path()
         self._file = -1
@@ -76,14 +77,19 @@ class Straight:
         self._check()
         self._close()
         self._path, self.part_size = path, 0
-        self.part += 1
+        size = self.size
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             self._write(self._pack(lines))
             if self._sync:
                 _sync_folder(path.parent)
         except OSError as error:
+            if self._again and self._file >= 0:
+                self._close()
+                path.unlink()
+                self.size = size
             raise self._broken(error) from error
+        self.part += 1
 
     def append(self, lines: bytes, items: int) -> None:
         self._check()
@@ -121,8 +127,10 @@ class Straight:
             raise self._failed
 
     def _broken(self, error: OSError) -> StoreError:
-        self._failed = unwritable("the session log", self._path, error)
-        return self._failed
+        failed = unwritable("the session log", self._path, error)
+        if not self._again:
+            self._failed = failed
+        return failed
 
     def _close(self) -> None:
         if self._file >= 0:
@@ -179,6 +187,59 @@ class Behind:
         while self._waiting and (self._waiting[0].done() or len(self._waiting) >= QUEUED):
             self._waiting.popleft().result()
         self._waiting.append(self._pool.submit(call, *given))
+
+
+class Later:
+    """Holds blocks in memory until they are asked for, in whatever thread that is, and as often as it takes.
+
+    So whoever adds to a log never meets the disk, and whoever meets it may try again: `wait` writes what is held, in
+    order, and lets go of each block when it is written.
+
+    Parameters
+    ----------
+    files : Straight    that may be tried again
+    """
+
+    def __init__(self, files: Straight) -> None:
+        self._files = files
+        self._held: deque[tuple[Callable[..., None], tuple[Any, ...], int]] = deque()
+        self.bytes = 0  # held
+
+    @property
+    def size(self) -> int:
+        return self._files.size
+
+    @property
+    def part(self) -> int:
+        return self._files.part
+
+    @property
+    def part_size(self) -> int:
+        return self._files.part_size
+
+    @property
+    def acknowledged(self) -> int:
+        return self._files.acknowledged
+
+    def begin(self, path: Path, lines: bytes) -> None:
+        self._hold(self._files.begin, path, lines, size=len(lines))
+
+    def append(self, lines: bytes, items: int) -> None:
+        self._hold(self._files.append, lines, items, size=len(lines))
+
+    def wait(self) -> None:
+        while self._held:
+            call, given, size = self._held[0]
+            call(*given)
+            self._held.popleft()
+            self.bytes -= size
+
+    def end(self) -> None:
+        self._files.end()
+
+    def _hold(self, call: Callable[..., None], *given: Any, size: int) -> None:
+        self._held.append((call, given, size))
+        self.bytes += size
 
 
 def _sync_folder(folder: Path) -> None:

@@ -72,6 +72,7 @@ class SessionWriter:
     header : mapping    source node, symbol, tick, lot, seed, …: plain values; in every file
     keeping : Keeping
     now_ns : callable   a clock for `flush_ns`
+    files : Files, optional     where blocks go, in place of what `keeping` says
 
     Raises
     ------
@@ -85,11 +86,12 @@ class SessionWriter:
         header: Mapping[str, Any],
         keeping: Keeping = Keeping(),
         now_ns: Callable[[], int] = time.monotonic_ns,
+        files: Files | None = None,
     ) -> None:
         self.path, self._header, self._keeping, self._now_ns = path, dict(header), keeping, now_ns
         self._encoder = msgspec.json.Encoder()
         straight = Straight(keeping.sync)
-        self._files: Files = Behind(straight) if keeping.behind else straight
+        self._files: Files = files or (Behind(straight) if keeping.behind else straight)
         self._part = 0
         self._items = 0
         self._buffer = bytearray()
@@ -138,7 +140,7 @@ class SessionWriter:
         self._rotate(ts)
         self.add(HeartbeatItem(ts))
 
-    def command(self, ts: int, name: str, **data: Any) -> None:
+    def command(self, ts: int, name: str, /, **data: Any) -> None:
         """A halt, a promotion and its model directory, …"""
         self.add(CommandItem(ts, name, data))
 

@@ -37,7 +37,7 @@ class Klines:
     file has no taker quote volume, are split as V is: their sums are exact. Levels, microprice, order flow, the largest
     trade, the cost of trades and latency are unknown, and so is what the file has no column for (NaN, stamps 0): what
     reads them is NaN. All these rows are flagged BAR, those in which nobody traded NO_EVENTS as well. A period without
-    a bar is a GAP row.
+    a bar is a GAP row. The age of a row is the time since the last bar in which somebody traded.
 
     CSV without a header has the twelve columns of Binance's archives; columns with names need open_time, open, high,
     low, close and volume, and may have quote_volume, trades, taker_buy_base and taker_buy_quote; other usual names are
@@ -198,6 +198,7 @@ class KlineFeed:
             If a bar is not one, or the bars' times do not go forward by periods.
         """
         last_ns: int | None = None
+        traded_ns: int | None = None
         last_path = Path()
         for path in self._files:
             parts = read_parts(path)
@@ -215,14 +216,17 @@ class KlineFeed:
                         hint="Files must not overlap: leave one of them out.",
                     )
                 _check_steps(steps, self._period_ns, part, before=1)
-                yield from self._rows(part.bars, before)
+                traded_ns = int(open_ns[0]) if traded_ns is None else traded_ns
+                for rows in self._rows(part.bars, before):
+                    traded_ns = _set_age(rows, traded_ns)
+                    yield Batch(rows=rows)
                 last_ns, last_path = int(open_ns[-1]), path
 
     def close(self) -> None:
         """Close the files."""
         self._reading.close()
 
-    def _rows(self, bars: StateArray, before_ns: int) -> Iterator[Batch]:
+    def _rows(self, bars: StateArray, before_ns: int) -> Iterator[RowArray]:
         """Bars, and the periods between them that have none, after the bar that began at `before_ns`."""
         at = (bars["open_ns"] - before_ns) // self._period_ns - 1
         for start in range(0, int(at[-1]) + 1, self._batch):
@@ -237,7 +241,15 @@ class KlineFeed:
                 filled = rows[here]
                 _fill(filled, bars[first:end])
                 rows[here] = filled
-            yield Batch(rows=rows)
+            yield rows
+
+
+def _set_age(rows: RowArray, traded_ns: int) -> int:
+    """Write how long ago the last bar with a trade ended, the one before the rows at `traded_ns`; return the latest."""
+    traded = rows["flags"] & np.uint32(RowFlag.NO_EVENTS) == 0
+    last = np.maximum.accumulate(np.where(traded, rows["row_ns"], traded_ns))
+    rows["age_ns"] = rows["row_ns"] - last
+    return int(last[-1])
 
 
 def _missing(n: int) -> RowArray:

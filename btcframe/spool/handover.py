@@ -50,6 +50,10 @@ class HandOver:
         self._changed = threading.Condition()
         self.rows = self.lost = 0
 
+    def has_room(self, rows: int) -> bool:
+        """Whether an entry of so many rows would be taken."""
+        return not self.rows or self.rows + rows <= self._limit
+
     def put(self, entry: Entry) -> Receipt:
         """Take an entry, or count its rows as lost if there is no room."""
         receipt, rows = Receipt(), entry.rows.num_rows
@@ -57,7 +61,7 @@ class HandOver:
             receipt.state = STORED
             return receipt
         with self._changed:
-            if self.rows and self.rows + rows > self._limit:
+            if not self.has_room(rows):
                 receipt.state = LOST
                 self.lost += rows
                 return receipt

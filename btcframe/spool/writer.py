@@ -90,6 +90,10 @@ class Spool:
         """Take rows over, in microseconds. A receipt that is LOST at once says that there was no room in memory."""
         return self._hand.put(entry)
 
+    def room(self, rows: int) -> bool:
+        """Whether so many rows may be put without being lost."""
+        return self._hand.has_room(rows)
+
     def wait(self, receipt: Receipt, seconds: float | None = None) -> bool:
         """Wait until rows are acknowledged or lost; whether they are acknowledged."""
         self._hand.wait(lambda: receipt.acknowledged or receipt.state == LOST, seconds)

@@ -7,6 +7,7 @@ refuses the second; runs side by side do not meet at all. In a file, the rows of
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -60,7 +61,7 @@ def record(lake: Lake, run: str, table: str, rows: pa.Table) -> None:
     name = f"btcframe/{run}/{table}"
     with reported(lake.root, f"table {table} cannot be written"):
         for _ in tries():
-            log = _look(lake, table) or _made(lake, table)
+            log = _current(lake, table)
             there = log.transaction(name)
             fresh = unseen(run, table, rows, there)
             if len(fresh) == 0:
@@ -159,9 +160,18 @@ def _read(lake: Lake, table: str, stretches: Sequence[_Stretch]) -> Iterator[pa.
             rows = opened.metadata.row_group(number).num_rows
             first, last = max(stretch.start, at), min(end, at + rows)
             if first < last:
-                found = opened.read_row_group(number).cast(TABLES[table]).slice(first - at, last - first)
-                yield from found.combine_chunks().to_batches()
+                found = opened.read_row_group(number).slice(first - at, last - first)
+                yield from _widened(found, table).combine_chunks().to_batches()
             at += rows
+
+
+def _widened(rows: pa.Table, table: str) -> pa.Table:
+    """Rows with all columns of today: those that are younger than their file are null."""
+    columns = [
+        rows[field.name] if field.name in rows.column_names else pa.nulls(len(rows), field.type)
+        for field in TABLES[table]
+    ]
+    return pa.table(columns, names=TABLES[table].names).cast(TABLES[table])
 
 
 def _stretches(lake: Lake, table: str, kept: Sequence[_Kept], run: str | None) -> list[_Stretch]:
@@ -212,6 +222,19 @@ def _made(lake: Lake, table: str) -> Table:
     settings = SETTINGS | {"delta.dataSkippingStatsColumns": "run,n"}
     deltalake.DeltaTable.create(path, TABLES[table], mode="ignore", configuration=settings)
     return Table(deltalake.DeltaTable(path))
+
+
+def _current(lake: Lake, table: str) -> Table:
+    """The table with all columns of today, made or widened where it is not yet."""
+    log = _look(lake, table) or _made(lake, table)
+    there = {field.name for field in log.handle.schema().fields}
+    fields = deltalake.Schema.from_arrow(TABLES[table]).fields
+    if missing := [field for field in fields if field.name not in there]:
+        with contextlib.suppress(CommitFailedError):  # another process was faster
+            log.handle.alter.add_columns(missing)
+        log = Table(deltalake.DeltaTable(f"{lake.root}/{table}"))
+        lake.files.settle(f"{table}/_delta_log/{log.version():020d}.json")
+    return log
 
 
 def _kept(log: Table) -> list[_Kept]:

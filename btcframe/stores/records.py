@@ -38,12 +38,12 @@ TABLES: dict[str, pa.Schema] = {
         "intents": (
             ("ns", _INT), ("row_ns", _INT), ("order_id", _INT), ("action", _TEXT), *_DECIDED, ("ticks", _INT),
             ("lots", _INT), ("sent_lots", _INT), ("price", _NUMBER), ("size", _NUMBER), ("sent", _NUMBER),
-            ("reason", _TEXT), ("veto", _TEXT),
+            ("reason", _TEXT), ("veto", _TEXT), ("cut", _TEXT), ("bid", _NUMBER), ("ask", _NUMBER),
         ),
         "orders": (
             ("ns", _INT), ("venue_ns", _INT), ("row_ns", _INT), ("order_id", _INT), ("state", _TEXT), *_DECIDED,
             ("ticks", _INT), ("lots", _INT), ("filled_lots", _INT), ("price", _NUMBER), ("size", _NUMBER),
-            ("filled", _NUMBER),
+            ("filled", _NUMBER), ("why", _TEXT),
         ),
         "fills": (
             ("ns", _INT), ("venue_ns", _INT), ("order_id", _INT), ("side", _TEXT), ("maker", _FLAG), ("ticks", _INT),
@@ -51,13 +51,26 @@ TABLES: dict[str, pa.Schema] = {
         ),
         "equity": (
             ("row_ns", _INT), ("mid", _NUMBER), ("position_lots", _INT), ("position", _NUMBER), ("cash", _NUMBER),
-            ("equity", _NUMBER), ("fees", _NUMBER),
+            ("equity", _NUMBER), ("fees", _NUMBER), ("funding", _NUMBER), ("quality", _NUMBER), ("regime", _INT),
+            ("trader_state", _TEXT),
         ),
+        "predictions": (
+            ("row_ns", _INT), ("horizon_ns", _INT), ("mean", _NUMBER), ("p_up", _NUMBER), ("low", _NUMBER),
+            ("high", _NUMBER), ("model", _INT),
+        ),
+        "promotions": (
+            ("row_ns", _INT), ("ns", _INT), ("model", _INT), ("digest", _TEXT), ("build", _TEXT), ("name", _TEXT),
+        ),
+        "funding": (
+            ("ns", _INT), ("venue_ns", _INT), ("rate", _NUMBER), ("position_lots", _INT), ("position", _NUMBER),
+            ("amount", _NUMBER),
+        ),
+        "stops": (("ns", _INT), ("row_ns", _INT), ("state", _TEXT), ("code", _TEXT), ("why", _TEXT)),
     }.items()
 }  # fmt: skip
-"""Columns by table; each may be null but the key."""
+"""Columns by table; each may be null but the key. Those at the end may be younger than a store."""
 
-TIMES = {"runs": "started_ns", "models": "test_from_ns", "equity": "row_ns"}
+TIMES = {"runs": "started_ns", "models": "test_from_ns", "equity": "row_ns", "predictions": "row_ns"}
 """The stamp by which a table is in order of time, where that is not `ns`; null in no row."""
 
 DOCUMENTS = frozenset({"manifest"})

@@ -22,6 +22,8 @@ from btcframe.testing.checks import (
 from btcframe.testing.streams import Stream
 from btcframe.types import ROW, RowArray, RowFlag
 
+_MEASURED = tuple(f for f in ROW.names or () if ROW[f].base.kind == "f" and f != "quality")  # that one is always known
+
 BEFORE = 100
 """Good rows after the longest warm-up before a bad one is injected."""
 
@@ -170,7 +172,7 @@ def check_nan_not_zero(component: Any) -> None:
     rows = rows_for(component, rough=True)
     out = streams.run(stream_of(component), rows)
     for j, column in enumerate(component.columns()):
-        inputs = column.inputs or tuple(f for f in ROW.names or () if ROW[f].base.kind == "f")
+        inputs = column.inputs or _MEASURED
         missing = np.ones(len(rows), np.bool_)
         for name in inputs:
             field = rows[name].reshape(len(rows), -1)

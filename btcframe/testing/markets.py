@@ -88,6 +88,8 @@ def clean_rows(n: int, seed: int = 0, price: float = 60_000.0) -> RowArray:
     rows["last_exch_ts"] = rows["row_ns"] - rng.integers(1, NS // 10, n)
     rows["first_exch_ts"] = rows["last_exch_ts"] - NS // 2
     rows["latency_ns"] = rng.integers(NS // 1000, NS // 20, n)
+    rows["age_ns"] = rng.integers(1, NS // 10, n)
+    rows["quality"] = 1.0
     if n:
         _partial(rows[:1])
     return rows
@@ -127,6 +129,7 @@ def set_mid(rows: RowArray) -> None:
 
 def _partial(rows: RowArray) -> None:
     rows["flags"] |= np.uint32(RowFlag.PARTIAL)
+    rows["quality"] = 0.5
     for name in ACCUMULATORS:
         rows[name] = np.nan
 
@@ -194,6 +197,7 @@ def spoil(rows: RowArray, kind: str, start: int, length: int = 1) -> None:
         bad["microprice"] = bad["mid"]
     else:
         raise ValueError(f"kind: {kind!r} is not one of {', '.join(BAD_KINDS)}")
+    bad["quality"][np.isnan(bad["mid"])] = 0.0
 
 
 BAD_KINDS = ("gap", "crossed", "one_sided", "one_level", "thin", "quiet", "jump", "huge", "empty_levels")

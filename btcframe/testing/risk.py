@@ -7,7 +7,9 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-from btcframe.api import Account, Action, Intent, Market, Veto
+import numpy as np
+
+from btcframe.api import Account, Action, Intent, Market, ReadsColumns, Stop, Stopper, TraderState, Veto
 from btcframe.testing.checks import (
     ContractError,
     check_config_roundtrip,
@@ -15,13 +17,19 @@ from btcframe.testing.checks import (
     check_light_import,
     name_of,
 )
-from btcframe.testing.policies import arrays_of, changed_in, market, positions, reduces
+from btcframe.testing.policies import arrays_of, changed_in, market, positions
+
+_PURE = "Judge by intent, account and market only: what a rule counts belongs in the account."
 
 
 def accounts() -> tuple[Account, ...]:
-    """Rich, poor, and deep in a loss, in every position."""
-    money = ((1e6, 1e6), (10.0, 1e6), (1e5, 1e6))
-    return tuple(Account(p, equity, equity, peak, 12.5) for p in positions() for equity, peak in money)
+    """Rich, poor, deep in a loss, worth nobody knows what, quiet and busy, in every position."""
+    money = ((1e6, 1e6, 1), (10.0, 1e6, 1000), (1e5, 1e6, 1), (float("nan"), 1e6, 1))
+    return tuple(
+        Account(p, equity, equity, peak, 12.5, peak, last_second=sent, last_minute=sent)
+        for p in positions()
+        for equity, peak, sent in money
+    )
 
 
 def intents_of(account: Account) -> tuple[Intent, ...]:
@@ -39,12 +47,15 @@ def intents_of(account: Account) -> tuple[Intent, ...]:
     for order in account.position.working:
         asked += [
             Intent(Action.AMEND, order.side, order.lots + 50, order.ticks, order_id=order.order_id),
+            Intent(Action.AMEND, order.side, order.filled_lots + 1, order.ticks, order_id=order.order_id),
             Intent(Action.CANCEL, order.side, order_id=order.order_id),
         ]
     return tuple(asked)
 
 
-def _cases() -> Iterator[tuple[Intent, Account, Market]]:
+def markets_for(risk: Any) -> tuple[Market, ...]:
+    """What is known, with and without a prediction and a usable book; with the columns that the rule looks at."""
+    columns = risk.reads if isinstance(risk, ReadsColumns) else ()
     views = (
         market(5.0),
         market(-5.0, seed=1),
@@ -52,34 +63,41 @@ def _cases() -> Iterator[tuple[Intent, Account, Market]]:
         market(float("nan")),
         market(5.0, usable=False),
     )
-    for account, view in itertools.product(accounts(), views):
+    known = (1e-4, 0.0, 0.1, float("nan"), 1e-3)
+    return tuple(
+        view._replace(columns=view.columns + columns, x=np.append(view.x, np.full(len(columns), value)))
+        for view, value in zip(views, known, strict=True)
+    )
+
+
+def cases(risk: Any) -> Iterator[tuple[Intent, Account, Market]]:
+    """Everything a rule is judged by."""
+    for account, view in itertools.product(accounts(), markets_for(risk)):
         for intent in intents_of(account):
             yield intent, account, view
 
 
 def check_pure(risk: Any) -> None:
     """The same question gives the same answer, and nothing is changed."""
-    cases = list(_cases())
-    answers = []
-    for intent, account, view in cases:
-        before = arrays_of(view)
-        answers.append(risk.check(intent, account, view))
-        where = changed_in(view, before)
-        if where:
+    asked = list(cases(risk))
+    before = {id(view): (view, arrays_of(view)) for _, _, view in asked}
+    answers = [risk.check(*case) for case in asked]
+    for view, arrays in before.values():
+        if where := changed_in(view, arrays):
             raise ContractError(f"{name_of(risk)} changes its input: {where}", "A rule reads and answers.")
     for instance in (risk, dataclasses.replace(risk)):
-        for i in reversed(range(len(cases))):
-            again = instance.check(*cases[i])
+        for i in reversed(range(len(asked))):
+            again = instance.check(*asked[i])
             if again != answers[i]:
                 raise ContractError(
-                    f"{name_of(risk)} is not pure: to {cases[i][0]} it answered {answers[i]}, then {again}",
-                    "Judge by intent, account and market only: a rule that counts belongs in the account.",
+                    f"{name_of(risk)} is not pure: to {asked[i][0]} it answered {answers[i]}, then {again}",
+                    _PURE,
                 )
 
 
 def check_never_increases(risk: Any) -> None:
     """The answer is a Veto with a code, or the intent, perhaps smaller: never larger, never another one."""
-    for intent, account, view in _cases():
+    for intent, account, view in cases(risk):
         answer = risk.check(intent, account, view)
         if isinstance(answer, Veto):
             if not answer.code:
@@ -103,10 +121,8 @@ def _no_more_than(answer: Intent, intent: Intent) -> bool:
 
 def check_reducing_passes(risk: Any) -> None:
     """Cancels and reducing orders pass unchanged: a limit must not lock a position in."""
-    for intent, account, view in _cases():
-        if intent.action == Action.AMEND or not (
-            intent.action == Action.CANCEL or reduces(intent, account.position)
-        ):
+    for intent, account, view in cases(risk):
+        if not account.position.reduces(intent):
             continue
         answer = risk.check(intent, account, view)
         if answer != intent:
@@ -116,7 +132,25 @@ def check_reducing_passes(risk: Any) -> None:
             )
 
 
+def check_stop(risk: Any) -> None:
+    """A rule that may stop the trader is pure in that, too: the same account and market, the same Stop or None."""
+    if not isinstance(risk, Stopper):
+        return
+    for account, view in itertools.product(accounts(), markets_for(risk)):
+        stop = risk.stop(account, view)
+        if risk.stop(account, view) != stop:
+            raise ContractError(f"{name_of(risk)} is not pure: it stops one time, and not the next", _PURE)
+        if stop is not None and (
+            not isinstance(stop, Stop) or not stop.code or stop.state == TraderState.ACTIVE
+        ):
+            raise ContractError(
+                f"{name_of(risk)} stops the trader with {stop!r}",
+                "Return Stop(TraderState.REDUCING or HALTED, 'code', 'details'), or None.",
+            )
+
+
 CHECKS = (
+    check_stop,
     check_pure,
     check_never_increases,
     check_reducing_passes,

@@ -47,6 +47,12 @@ def check_rows(source: Any) -> None:
             f"{int(row['flags'])}",
             "A row has a positive mid, or is flagged GAP and has none.",
         )
+    early = np.flatnonzero(rows["age_ns"] < 0)
+    if len(early):
+        raise ContractError(
+            f"{name}: row {early[0]} has an age of {rows['age_ns'][early[0]]} ns",
+            "The age is the time from the last bar with a trade to the row's end.",
+        )
 
 
 def _rows(source: Any) -> RowArray:

@@ -1,14 +1,18 @@
-"""The contract of a venue that can be simulated, and `VenueSuite` for third parties."""
+"""The contract of a venue that can be simulated, and `VenueSuite` for third parties.
+
+Much of it is about generosity: a backtest is worth no more than the fills its venue refuses.
+"""
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from btcframe.api import Action, Gateway, Intent
+from btcframe.api import Action, Gateway, Intent, Reports
 from btcframe.testing import markets
 from btcframe.testing.checks import (
     ContractError,
@@ -17,7 +21,7 @@ from btcframe.testing.checks import (
     check_light_import,
     name_of,
 )
-from btcframe.types import FILL, LEVELS, NS, ORDER, EventArray, OrderState, StateArray, TimeInForce
+from btcframe.types import FILL, LEVELS, NS, ORDER, EventArray, Kind, OrderState, StateArray, TimeInForce
 
 AFTER_SNAPSHOT = 2 * LEVELS + 1
 Actions = Mapping[int, Callable[[Gateway, int], None]]
@@ -36,6 +40,17 @@ def drive(venue: Any, events: EventArray, actions: Actions, *, chunk: int = 1000
     """Let the market run, doing ``actions[i](gateway, now_ns)`` before event i, then a minute of silence."""
     gateway = venue.open(markets.INSTRUMENT, seed=0)
     orders, fills = [np.empty(0, ORDER)], [np.empty(0, FILL)]
+
+    def hear(reports: Reports, until_ns: int) -> None:
+        for table in reports:
+            if len(table) and int(table["ns"].max()) > until_ns:
+                raise ContractError(
+                    f"{name_of(venue)}.advance tells at {until_ns} of what is known at {int(table['ns'].max())}",
+                    "A report is kept until it is due: `ns` is the time it is then.",
+                )
+        orders.append(reports.orders.copy())
+        fills.append(reports.fills.copy())
+
     stops = sorted({*actions, *range(0, len(events), chunk), len(events)})
     for start, stop in itertools.pairwise(stops):
         if start in actions:
@@ -43,8 +58,7 @@ def drive(venue: Any, events: EventArray, actions: Actions, *, chunk: int = 1000
         at = start
         while at < stop:
             taken, reports = gateway.advance(events[at:stop], int(events["local_ts"][stop - 1]))
-            orders.append(reports.orders.copy())
-            fills.append(reports.fills.copy())
+            hear(reports, int(events["local_ts"][min(at + taken, stop - 1)]))
             if not taken and not len(reports.orders):
                 raise ContractError(
                     f"{name_of(venue)}.advance stands still at event {at}: nothing taken, nothing reported",
@@ -54,8 +68,7 @@ def drive(venue: Any, events: EventArray, actions: Actions, *, chunk: int = 1000
     end = int(events["local_ts"][-1])
     for second in range(60):
         _, reports = gateway.advance(events[:0], end + second * NS)
-        orders.append(reports.orders.copy())
-        fills.append(reports.fills.copy())
+        hear(reports, end + second * NS)
     told = Told(np.concatenate(orders), np.concatenate(fills), gateway.reconcile().lots, gateway.busy)
     gateway.close()
     gateway.close()  # harmless when done twice
@@ -67,8 +80,16 @@ def _market_order(side: int, lots: int, order_id: int = 1) -> Callable[[Gateway,
     return lambda gateway, now: gateway.submit(order_id, intent, now)
 
 
-def _limit_order(side: int, lots: int, ticks: int, order_id: int) -> Callable[[Gateway, int], None]:
-    intent = Intent(Action.SUBMIT, side, lots, ticks, TimeInForce.GTC)
+def _limit_order(
+    side: int,
+    lots: int,
+    ticks: int,
+    order_id: int = 1,
+    tif: TimeInForce = TimeInForce.GTC,
+    *,
+    reduce_only: bool = False,
+) -> Callable[[Gateway, int], None]:
+    intent = Intent(Action.SUBMIT, side, lots, ticks, tif, reduce_only)
     return lambda gateway, now: gateway.submit(order_id, intent, now)
 
 
@@ -163,10 +184,156 @@ def check_chunk_invariant(venue: Any) -> None:
             )
 
 
+BID, ASK = 600_000, 600_001
+"""The best prices of `markets.events`: they never move."""
+
+SOON = AFTER_SNAPSHOT + 50
+
+
+def check_limits(venue: Any) -> None:
+    """A limit is never passed, IOC leaves nothing at work, FOK takes all or nothing."""
+    actions = {
+        SOON: _limit_order(1, 5_000, ASK + 1, 1, TimeInForce.IOC),
+        400: _limit_order(-1, 100_000, BID - 3, 2, TimeInForce.FOK),
+        700: _limit_order(1, 5_000, ASK, 3),
+        900: lambda gateway, now: gateway.cancel(3, now),
+    }
+    told = drive(venue, markets.events(1500), actions)
+    name = name_of(venue)
+    for order_id, worst in ((1, ASK + 1), (3, ASK)):
+        fills = told.fills[told.fills["order_id"] == order_id]
+        if not len(fills) or (fills["ticks"] > worst).any():
+            raise ContractError(
+                f"{name}: an order to buy at {worst} at most is filled at {fills['ticks'].tolist()}",
+                "It takes what is offered up to its limit, each level at its price, and nothing beyond.",
+            )
+    ends = {i: told.orders["state"][told.orders["order_id"] == i].tolist() for i in (1, 2)}
+    whole = told.orders["filled_lots"][told.orders["order_id"] == 2].tolist()
+    if OrderState.ACCEPTED in ends[1] or ends[1][-1] != OrderState.CANCELED:
+        raise ContractError(
+            f"{name}: an IOC order that is not filled in whole has states {ends[1]}", "Cancel it."
+        )
+    if ends[2][-1] != OrderState.CANCELED or any(whole):
+        raise ContractError(
+            f"{name}: a FOK order larger than the book has states {ends[2]}, {whole} lots filled",
+            "All or nothing: cancel it.",
+        )
+
+
+def check_post_only(venue: Any) -> None:
+    """A post-only order never takes: it is refused where it would, and is a maker where it is filled."""
+    actions = {
+        SOON: _limit_order(1, 100, ASK, 1, TimeInForce.POST_ONLY),
+        300: _limit_order(-1, 20, ASK, 2, TimeInForce.POST_ONLY),
+        2500: lambda gateway, now: gateway.cancel(2, now),
+    }
+    told = drive(venue, markets.events(3000), actions)
+    states = told.orders["state"][told.orders["order_id"] == 1].tolist()
+    refused = len(states) == 1 and states[0] in (OrderState.REJECTED, OrderState.CANCELED)
+    if not refused or not told.fills["maker"].all():
+        raise ContractError(
+            f"{name_of(venue)}: a post-only order that crosses has states {states}; fills of post-only orders are "
+            f"maker {told.fills['maker'].tolist()}",
+            "Reject what would take.",
+        )
+
+
+def check_reduce_only(venue: Any) -> None:
+    """A reduce-only order never opens a position, nor turns one round."""
+    actions = {
+        SOON: _limit_order(1, 100, ASK + 5, 1, TimeInForce.IOC, reduce_only=True),
+        200: _market_order(1, 100, 2),
+        400: _limit_order(-1, 300, BID - 5, 3, TimeInForce.IOC, reduce_only=True),
+    }
+    told = drive(venue, markets.events(1000), actions)
+    sides = {i: int(told.fills["lots"][told.fills["order_id"] == i].sum()) for i in (1, 2, 3)}
+    if sides != {1: 0, 2: 100, 3: 100}:
+        raise ContractError(
+            f"{name_of(venue)}: reduce-only orders filled {sides[1]} lots with nothing held and {sides[3]} with "
+            f"{sides[2]} held",
+            "Cut it to what there is to reduce.",
+        )
+
+
+def check_amend(venue: Any) -> None:
+    """An amendment is answered with the order as it is then."""
+    actions = {
+        SOON: _limit_order(-1, 100, ASK + 400, 1),
+        400: lambda gateway, now: gateway.amend(1, ASK + 300, 150, now),
+        800: lambda gateway, now: gateway.cancel(1, now),
+    }
+    told = drive(venue, markets.events(1000), actions)
+    seen = [(int(o["ticks"]), int(o["lots"])) for o in told.orders]
+    if (
+        (ASK + 400, 100) not in seen
+        or (ASK + 300, 150) not in seen
+        or told.orders["state"][-1] != OrderState.CANCELED
+    ):
+        raise ContractError(
+            f"{name_of(venue)}: an order of 100 lots at {ASK + 400}, amended to 150 at {ASK + 300}, is reported as {seen}",
+            "Report it with its new price and total.",
+        )
+
+
+def check_queue(venue: Any) -> None:
+    """Who joins a queue is behind it: prints smaller than what stood there do not reach him."""
+    events = markets.events(300)
+    quiet = events[AFTER_SNAPSHOT:]
+    quiet["kind"], quiet["side"], quiet["ticks"], quiet["lots"] = Kind.TRADE, -1, BID, 4
+    quiet[:50]["kind"], quiet[:50]["side"] = Kind.DEPTH, 1  # far away, while the order is on its way
+    quiet[:50]["ticks"], quiet[:50]["lots"] = BID - 600, 1
+    told = drive(venue, events, {AFTER_SNAPSHOT + 5: _limit_order(1, 50, BID)})
+    if got := int(told.fills["lots"].sum()):
+        raise ContractError(
+            f"{name_of(venue)}: 1000 lots were bid where ours joined, {4 * (len(quiet) - 50)} were sold there, and "
+            f"ours got {got}",
+            "What is shown at a price when an order joins is served before it.",
+        )
+
+
+def check_gap(venue: Any) -> None:
+    """While the feed has lost the book, nothing is filled."""
+    events = markets.events(1000)
+    events["kind"][300], events["lots"][300] = Kind.GAP, 0
+    actions = {
+        SOON: _limit_order(1, 100, BID),
+        500: _market_order(1, 50, 2),
+    }
+    told = drive(venue, events, actions)
+    lost = int(events["local_ts"][300])
+    made = told.fills["ns"][told.fills["venue_ns"] > lost]
+    if len(made):
+        raise ContractError(
+            f"{name_of(venue)}: {len(made)} fills after the book was lost",
+            "Nothing is known of the market between a GAP and the next snapshot: reject what arrives.",
+        )
+
+
+def check_goes_on(venue: Any) -> None:
+    """A venue that takes `held` opens with that position."""
+    if "held" not in inspect.signature(venue.open).parameters:
+        return
+    gateway = venue.open(markets.INSTRUMENT, seed=0, held=-7)
+    lots = gateway.reconcile().lots
+    gateway.close()
+    if lots != -7:
+        raise ContractError(
+            f"{name_of(venue)}.open(held=-7) holds {lots} lots",
+            "A session that is restarted goes on with it.",
+        )
+
+
 CHECKS = (
     check_market_order,
     check_resting_order,
     check_reports,
+    check_limits,
+    check_post_only,
+    check_reduce_only,
+    check_amend,
+    check_queue,
+    check_gap,
+    check_goes_on,
     check_chunk_invariant,
     check_docstring,
     check_config_roundtrip,
@@ -192,3 +359,24 @@ class VenueSuite:
 
     def test_chunk_invariant(self) -> None:
         check_chunk_invariant(self.make())
+
+    def test_limits(self) -> None:
+        check_limits(self.make())
+
+    def test_post_only(self) -> None:
+        check_post_only(self.make())
+
+    def test_reduce_only(self) -> None:
+        check_reduce_only(self.make())
+
+    def test_amend(self) -> None:
+        check_amend(self.make())
+
+    def test_queue(self) -> None:
+        check_queue(self.make())
+
+    def test_gap(self) -> None:
+        check_gap(self.make())
+
+    def test_goes_on(self) -> None:
+        check_goes_on(self.make())

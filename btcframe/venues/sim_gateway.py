@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from btcframe.api import Action, Intent, Position, Reports
 from btcframe.kernels import matching
 from btcframe.kernels.book import new_book
-from btcframe.types import FILL, ORDER, EventArray, Instrument, StateArray
+from btcframe.types import FILL, FUNDING, ORDER, EventArray, StateArray
 
-_NOTHING = Reports(np.empty(0, ORDER), np.empty(0, FILL))
+_NOTHING = Reports(np.empty(0, ORDER), np.empty(0, FILL), np.empty(0, FUNDING))
 
 
 class SimGateway:
@@ -17,32 +20,22 @@ class SimGateway:
 
     Parameters
     ----------
-    instrument : Instrument       linear
-    latency_ns : int              us to the venue
-    report_latency_ns : int       the venue to us
-    maker_rate, taker_rate : float      fees as a share of the notional
+    settings : mapping of str to number      what the fields of matching.SIM that do not remember are set to
+    held : int                               signed lots held from the start
     """
 
-    def __init__(
-        self,
-        instrument: Instrument,
-        *,
-        latency_ns: int,
-        report_latency_ns: int,
-        maker_rate: float,
-        taker_rate: float,
-    ) -> None:
-        self._latency_ns = latency_ns
+    def __init__(self, settings: Mapping[str, Any], *, held: int = 0) -> None:
         self._book = new_book()
-        self._sim: StateArray = np.zeros(1, matching.SIM)
-        self._sim["report_latency_ns"] = report_latency_ns
-        self._sim["maker_rate"] = maker_rate
-        self._sim["taker_rate"] = taker_rate
-        self._sim["unit"] = float(instrument.tick * instrument.lot)
+        self._sim = matching.new_sim(held)
+        for name, value in settings.items():
+            self._sim[name] = value
         self._requests: StateArray = np.zeros(16, matching.REQUEST)
         self._resting: StateArray = np.zeros(16, matching.RESTING)
+        self._taken: StateArray = np.zeros(64, matching.TAKEN)
         self._orders: StateArray = np.zeros(128, ORDER)
         self._fills: StateArray = np.zeros(128, FILL)
+        self._funding: StateArray = np.zeros(8, FUNDING)
+        self._last_arrival_ns = 0
         self._busy = False
 
     def submit(self, order_id: int, intent: Intent, now_ns: int) -> None:
@@ -85,8 +78,8 @@ class SimGateway:
             self._requests[: len(waiting)] = waiting
             head, tail = 0, len(waiting)
             s["request_head"] = 0
-        previous = int(self._requests[tail - 1]["arrive_ns"]) if tail > head else 0
-        arrive_ns = max(previous, now_ns + self._latency_ns)
+        arrive_ns = max(self._last_arrival_ns, matching.arrival(self._sim, now_ns))
+        self._last_arrival_ns = arrive_ns  # one connection: nothing overtakes, not even what has arrived
         self._requests[tail] = (arrive_ns, order_id, ticks, lots, action, side, tif, reduce_only, 0)
         s["request_tail"] = tail + 1
         if int(s["resting"]) + tail + 1 - head > len(self._resting):
@@ -95,7 +88,7 @@ class SimGateway:
 
     @property
     def busy(self) -> bool:
-        """Whether a request or a report is on its way, or an order rests."""
+        """Whether a request or a report of an order is on its way, or an order rests."""
         return self._busy
 
     def advance(self, events: EventArray, until_ns: int) -> tuple[int, Reports]:
@@ -106,13 +99,15 @@ class SimGateway:
         """
         taken = 0
         while True:
-            done, orders, fills, busy = matching.advance(
+            done, orders, fills, funding, busy = matching.advance(
                 self._book,
                 self._sim,
                 self._requests,
                 self._resting,
+                self._taken,
                 self._orders,
                 self._fills,
+                self._funding,
                 events[taken:] if taken else events,
                 until_ns,
             )
@@ -121,29 +116,39 @@ class SimGateway:
                 break
             self._make_room()
         self._busy = busy
-        return taken, self._collect(orders, fills) if orders else _NOTHING
+        return taken, self._collect(orders, fills, funding) if orders or funding else _NOTHING
 
     def _make_room(self) -> None:
-        """Move the reports on their way to the front of longer tables."""
+        """Move the reports on their way to the front of their tables, or make the tables longer."""
         s = self._sim[0]
-        room = 64 + 4 * int(s["resting"])
-        orders = self._orders[s["order_head"] : s["order_tail"]]
-        fills = self._fills[s["fill_head"] : s["fill_tail"]]
-        self._orders = np.concatenate([orders, np.zeros(len(orders) + room, ORDER)])
-        self._fills = np.concatenate([fills, np.zeros(len(fills) + room, FILL)])
-        s["order_head"], s["order_tail"] = 0, len(orders)
-        s["fill_head"], s["fill_tail"] = 0, len(fills)
+        moved = False
+        for name, table in (("order", self._orders), ("fill", self._fills), ("funding", self._funding)):
+            head, tail = int(s[f"{name}_head"]), int(s[f"{name}_tail"])
+            if head:
+                table[: tail - head] = table[head:tail].copy()
+                s[f"{name}_head"], s[f"{name}_tail"] = 0, tail - head
+                moved = True
+        if not moved:
+            self._orders, self._fills, self._funding, self._taken = (
+                np.concatenate([table, np.zeros_like(table)])
+                for table in (self._orders, self._fills, self._funding, self._taken)
+            )
 
-    def _collect(self, orders: int, fills: int) -> Reports:
+    def _collect(self, orders: int, fills: int, funding: int) -> Reports:
         s = self._sim[0]
-        order_head, fill_head = int(s["order_head"]), int(s["fill_head"])
+        heads = int(s["order_head"]), int(s["fill_head"]), int(s["funding_head"])
         reports = Reports(
-            self._orders[order_head : order_head + orders].copy(),
-            self._fills[fill_head : fill_head + fills].copy(),
+            self._orders[heads[0] : heads[0] + orders].copy(),
+            self._fills[heads[1] : heads[1] + fills].copy(),
+            self._funding[heads[2] : heads[2] + funding].copy(),
         )
-        s["order_head"], s["fill_head"] = order_head + orders, fill_head + fills
-        if s["order_head"] == s["order_tail"]:
-            s["order_head"] = s["order_tail"] = s["fill_head"] = s["fill_tail"] = 0
+        for name, head, count in zip(
+            ("order", "fill", "funding"), heads, (orders, fills, funding), strict=True
+        ):
+            at = head + count
+            if at == int(s[f"{name}_tail"]):
+                at = s[f"{name}_tail"] = 0
+            s[f"{name}_head"] = at
         return reports
 
     def reconcile(self) -> Position:

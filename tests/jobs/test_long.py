@@ -12,11 +12,11 @@ import pytest
 
 from btcframe import scratch
 from btcframe.audit import load_tables
+from btcframe.desk import Desk
 from btcframe.errors import StoreError
 from btcframe.jobs import backtest, train
 from btcframe.plugins import Catalog, discover
 from btcframe.session import TABLES
-from btcframe.trader import Trader
 from btcframe.training import PREDICTIONS
 
 from .small import make_run
@@ -61,16 +61,16 @@ def test_a_session_that_breaks_off_leaves_what_it_saw(
     tmp_path: Path, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(tmp_path, catalog)
-    whole, calls = Trader._mark, 0
+    whole, calls = Desk.mark, 0
 
-    def breaks(self: Any, ns: int) -> None:
+    def breaks(self: Any, *told: Any, **more: Any) -> None:
         nonlocal calls
         calls += 1
         if calls > 900:
             raise RuntimeError("broken")
-        whole(self, ns)
+        whole(self, *told, **more)
 
-    monkeypatch.setattr(Trader, "_mark", breaks)
+    monkeypatch.setattr(Desk, "mark", breaks)
     with pytest.raises(RuntimeError, match="broken"):
         backtest.main(run)
     tables = load_tables(run.dir / TABLES)

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from btcframe import jobs
-from btcframe.audit import first_difference, load_tables
+from btcframe.audit import load_tables
+from btcframe.differences import first_difference
 from btcframe.errors import ConfigError, DataError, ReplayError
 from btcframe.plugins import discover
 from btcframe.run import MANIFEST, Run, load_manifest
@@ -110,7 +111,7 @@ def test_a_replay_that_differs_names_the_first_difference(finished: Path, tmp_pa
     np.load(other / TABLES / "intents.npy", mmap_mode="r+")["lots"][3] += 1
     config = {"verb": "replay", "seed": 7, "session": str(other)}
     with (
-        pytest.raises(ReplayError, match=r"intents\[3\].*lots") as caught,
+        pytest.raises(ReplayError, match=r"(?s)intents\[3\] differs, .*  lots  ") as caught,
         Run(tmp_path / "r", config, discover()).recorded() as run,
     ):
         jobs.start(run)

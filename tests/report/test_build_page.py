@@ -161,7 +161,7 @@ def test_readable_with_many_columns(
     assert not seen.complaints and seen.requests == [(tmp_path / PAGE).as_uri()]
     assert seen.evaluate(WIDE) == [] and seen.evaluate(SPILLED) == 0
     figures = seen.evaluate(NAMES)
-    assert [f["shown"] for f in figures] == [40, 40, 96]
+    assert [f["shown"] for f in figures] == [40, 40, 96, 3]  # the last is the quality
     assert not any(f["overlaps"] or f["cut"] for f in figures)
 
 

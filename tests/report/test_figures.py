@@ -52,10 +52,11 @@ def test_buys_and_sells_are_marked_as_what_they_are(found: Findings) -> None:
 
 
 def test_a_regime_with_a_name_of_markup_stays_text(found: Findings) -> None:
-    assert found.session is not None and found.regimes is not None and found.price is not None
-    names = tuple(f"<b>{name}</b>" for name in found.regimes.names)
-    named = dataclasses.replace(found, regimes=found.regimes._replace(names=names))
-    data: list[dict[str, Any]] = figures_trading.price(named, found.session, found.price).data
+    assert found.session is not None and found.price is not None
+    execution = found.session.execution
+    names = tuple(f"<b>{name}</b>" for name in execution.regimes)
+    named = dataclasses.replace(found.session, execution=dataclasses.replace(execution, regimes=names))
+    data: list[dict[str, Any]] = figures_trading.price(found, named, found.price).data
     assert any("&lt;b&gt;" in trace.get("name", "") for trace in data)
     assert not any("<b>" in trace.get("name", "") + trace.get("hovertemplate", "") for trace in data)
 

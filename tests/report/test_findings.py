@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from session_tables import equity, intent
 
-from btcframe.api import Action
 from btcframe.audit import Audit
 from btcframe.report.findings import Market, Session, of_session
 from btcframe.types import FILL, NS, PREDICTION, Instrument
@@ -31,10 +31,10 @@ def filled(*items: tuple[int, int, int, int]) -> Session:
             ("fee", 0.01),
         ):
             fills[n][name] = value
-        audit.intents.append((0, 0, n + 1, 0, lots, lots, Action.SUBMIT, side, 2, 0, 0, b"signal", b""))
+        audit.intents.extend(intent(order_id=n + 1, lots=lots, side=side, bid_ticks=999, ask_ticks=1001))
     audit.fills.extend(fills)
     for n in range(11):
-        audit.equity.append((n * NS, 100.0, 0, 0.0, CASH, 0.0))
+        audit.equity.extend(equity(n * NS, value=CASH))
     predictions: Any = np.zeros(11, PREDICTION)
     predictions["row_ns"] = NS * np.arange(11)
     audit.predictions.extend(predictions)
@@ -56,6 +56,7 @@ def test_round_trips_that_paid() -> None:
 
 
 def test_what_a_symbol_says() -> None:
-    assert Market.of("BTC/USDT:USDT", "s") == Market("BTC/USDT:USDT", "USDT", "BTC", "s")
+    assert Market.of("BTC/USDT:USDT", "s") == Market("BTC/USDT:USDT", "USDT", "BTC", "s", "USDT", 2)
+    assert Market.of("BTC/USD:BTC", "s") == Market("BTC/USD:BTC", "USD", "contracts of USD", "s", "BTC", 8)
     assert Market.of("ETH/EUR", "s").quote == "EUR"
     assert (Market.of("X", "s").base, Market.of("X", "s").quote) == ("X", "quote")

@@ -83,11 +83,12 @@ def test_without_oracle_and_probabilities(tmp_path: Path) -> None:
     assert all(math.isnan(e.low) for e in o.outcome.y)  # 40 rows are eight horizons
 
 
-def test_the_regime_of_a_moment_is_that_of_the_last_row(tmp_path: Path) -> None:
+def test_the_likeliest_regime_of_every_row(tmp_path: Path) -> None:
     path = tmp_path / "predictions.parquet"
     row_ns, _, _ = write(path)
-    moments = np.array([0, row_ns[0], row_ns[2999] + 1, row_ns[N // 2 - 1], row_ns[N // 2], row_ns[-1]])
-    assert Predictions(path).regime_at(moments).tolist() == [-1, 0, 0, 0, 1, 1]
+    told = list(Predictions(path).regime())
+    assert np.concatenate([ns for ns, _ in told]).tolist() == row_ns.tolist()
+    assert np.concatenate([index for _, index in told]).tolist() == [0] * (N // 2) + [1] * (N - N // 2)
     assert likeliest(np.array([[0.2, 0.8], [np.nan, 0.5]])).tolist() == [1, -1]
 
 

@@ -72,7 +72,7 @@ def test_every_section_and_number_is_there(page: str, text: str, finished: Path)
         "Net result", "Net per hour", "Fees", "Deepest drawdown", "Round trips", "Position held", "Turnover",
         "Maker share", "Slippage", "need at least 30 days of trading", "Blocks in which the account moved",
         "right signs", "oracle's IC", "share of it found", "true state", "Warm-up", "purged and embargoed",
-        "No label", "Not modelled: our own impact", "maker_fee_bps=0.0", "Seed",
+        "No label", "Not modelled: margin and liquidation", "Fill ratio", "Markout", "May not (IOC, FOK, market)", "maker_fee_bps=0.0", "Seed",
         manifest["git"]["commit"][:12] if manifest["git"] else "not a checkout", manifest["config_hash"][:16],
         manifest["results"]["build"]["id"], manifest["results"]["backtest"]["fingerprint"][:16],
     ):  # fmt: skip
@@ -153,7 +153,7 @@ def test_costs_lead_from_the_mids_to_the_net_result(page: str, finished: Path) -
     for name, value in (
         ("Result at the mids decided on", m["gross"] + m["slippage"]),
         ("Slippage", -m["slippage"]),
-        ("Result before fees", m["gross"]),
+        ("Result before fees and funding", m["gross"]),
         ("Net result", m["net"]),
     ):
         assert row(name)[1] == number(value, sign=True), name

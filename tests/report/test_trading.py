@@ -8,14 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from session_tables import equity, intent, record
 
 from btcframe.api import Action
 from btcframe.audit import EQUITY, Audit
 from btcframe.report.trading import (
-    decision_mids,
+    arrival_mids,
     describe_trading,
     drawdown,
     exposure,
+    last_before,
+    notionals,
     round_trips,
     slippage_bps,
     summarize,
@@ -42,29 +47,42 @@ def test_round_trips() -> None:
         (-1, 1000, 5, 0.1, 1), (1, 900, 20, 0.4, 1),  # +500, and 15 long
         (-1, 950, 10, 0.1, 0),  # still open
     )  # fmt: skip
-    trips = round_trips(trades, UNIT)
+    trips = round_trips(trades, INSTRUMENT)
     assert trips["net"] == pytest.approx([-200 * UNIT - 0.3, 500 * UNIT - 0.2])
     assert trips[["open_ns", "close_ns", "lots", "side"]].tolist() == [
         (0, 2 * NS, 10, 1),
         (3 * NS, 4 * NS, 5, -1),
     ]
-    assert len(round_trips(trades[:0], UNIT)) == 0
+    assert len(round_trips(trades[:0], INSTRUMENT)) == 0
 
 
-def submitted(
-    audit: Audit, ns: int, row_ns: int, order_id: int, action: Action = Action.SUBMIT, veto: bytes = b""
-) -> None:
-    audit.intents.append(
-        (ns, row_ns, order_id, 0, 10, 0 if veto else 10, action, 1, 2, 0, 0, b"signal", veto)
-    )
+def test_a_round_trip_that_began_before_the_session_is_not_counted() -> None:
+    """Who holds 10 and sells 25 is 15 short: what the 10 had cost is not known here."""
+    trades = fills((-1, 1000, 25, 0.5, 0), (1, 900, 15, 0.1, 0), (1, 900, 5, 0.1, 0), (-1, 910, 5, 0.1, 0))
+    trips = round_trips(trades, INSTRUMENT, 10)
+    assert trips["net"] == pytest.approx([1500 * UNIT - 0.3 - 0.1, 50 * UNIT - 0.2])
+    assert round_trips(trades[:0], INSTRUMENT, 10).tolist() == []
+
+
+def submitted(audit: Audit, ns: int, order_id: int, mid_ticks: int = 1000, **fields: Any) -> None:
+    """An intent that was decided on at a book two ticks wide; 0: on none."""
+    best = {"bid_ticks": mid_ticks - 1, "ask_ticks": mid_ticks + 1} if mid_ticks else {}
+    audit.intents.extend(intent(ns=ns, order_id=order_id, **best, **fields))
 
 
 def test_a_session_by_hand() -> None:
     audit = Audit()
     audit.fills.extend(fills((1, 1000, 100, 0.5, 0), (-1, 1100, 50, 0.25, 1)))
-    for n, veto in enumerate((b"", b"", b"max_position")):
-        submitted(audit, -1, 0, n + 1, veto=veto)
-    submitted(audit, 5, 0, 1, Action.CANCEL)
+    for n, (mid_ticks, veto) in enumerate(((1000, b""), (1100, b""), (1000, b"max_position"))):
+        submitted(audit, -1, n + 1, mid_ticks, veto=veto)
+    submitted(audit, 5, 1, action=Action.CANCEL)
+    for order_id, lots, filled, state in ((1, 100, 100, 4), (2, 70, 50, 6), (3, 10, 0, 8)):
+        audit.orders.extend(record("orders", order_id=order_id, lots=lots, state=1 if filled else state))
+        if filled:
+            audit.orders.extend(
+                record("orders", order_id=order_id, lots=lots, filled_lots=filled, state=state)
+            )
+    audit.funding.extend(record("funding", amount=0.125))
     accounts = (
         (100.0, 0, 1000.0),
         (100.0, 100, 999.5),
@@ -72,13 +90,13 @@ def test_a_session_by_hand() -> None:
         (110.0, 100, 1000.5),
         (110.0, 50, 1000.25),
     )
-    for n, (mid, position, equity) in enumerate(accounts):
-        audit.equity.append((n, mid, position, 0.0, equity, 0.0))
+    for n, (mid, position, value) in enumerate(accounts):
+        audit.equity.extend(equity(n, mid, position, value))
     audit.predictions.extend(predicted(0, 1, 2, 3))  # the last record is the end of the session, not a row
     metrics = summarize(audit.tables(), INSTRUMENT, 1000.0)
-    assert (metrics.net, metrics.gross, metrics.fees) == pytest.approx((0.25, 1.0, 0.75))
-    # bought at the mid of 100, sold at 110 when 100 was seen: 10 a coin earned on 0.05
-    assert metrics.slippage == pytest.approx(-0.5)
+    assert (metrics.net, metrics.gross, metrics.fees) == pytest.approx((0.25, 1.125, 0.75))
+    assert (metrics.funding, metrics.fill_ratio) == (0.125, 150 / 170)
+    assert metrics.slippage == pytest.approx(0.0)  # bought at the mid of 100, sold at that of 110
     assert (metrics.orders, metrics.denied, metrics.fills, metrics.trades) == (2, 1, 2, 0)
     assert math.isnan(metrics.hit_rate) and math.isnan(metrics.holding_s)
     assert metrics.maker_share == pytest.approx(5.5 / 15.5)
@@ -86,7 +104,7 @@ def test_a_session_by_hand() -> None:
     assert metrics.max_drawdown == pytest.approx(0.7)
     assert (metrics.exposure, metrics.open_lots) == (0.75, 50)
     text = describe_trading(metrics, INSTRUMENT, 1000.0)
-    assert "Net +0.25 (+0.025%) = gross +1.00 less fees 0.75" in text
+    assert "Net +0.25 (+0.025%) = gross +1.12 less fees 0.75 and funding 0.12" in text
     assert "2 orders, 1 denied, 2 fills; 0 round trips, 35% of the volume as maker." in text
     assert "+0.05 are still held" in text
 
@@ -100,27 +118,57 @@ def predicted(*row_ns: int) -> Any:
 def test_exposure_counts_the_traded_rows_only() -> None:
     audit = Audit()
     for n in range(10):
-        audit.equity.append((n, 1.0, int(n in (6, 7)), 0.0, 1.0, 0.0))
-    equity = audit.tables()["equity"]
-    assert exposure(equity, (4, 7)) == 0.5
-    assert math.isnan(exposure(equity, (0, 0)))
+        audit.equity.extend(equity(n, 1.0, int(n in (6, 7)), 1.0))
+    rows = audit.tables()["equity"]
+    assert exposure(rows, (4, 7)) == 0.5
+    assert math.isnan(exposure(rows, (0, 0)))
 
 
 def test_slippage_is_against_the_last_decision_before_the_fill() -> None:
     audit = Audit()
-    for n, mid in enumerate((100.0, 101.0, 102.0, math.nan)):
-        audit.equity.append((n * NS, mid, 0, 0.0, 1000.0, 0.0))
-    submitted(audit, 100, 0, 1)
-    submitted(audit, NS + 100, NS, 1, Action.AMEND)
-    submitted(audit, NS + 200, NS, 2)
-    submitted(audit, 3 * NS + 100, 2 * NS, 1, Action.AMEND)  # after the fill
-    submitted(audit, 3 * NS + 100, 3 * NS, 3)  # no mid was known
-    filled = fills((1, 1020, 1, 0, 1), (-1, 1000, 1, 0, 0), (1, 1000, 1, 0, 0), (1, 1000, 1, 0, 0))
-    filled["venue_ns"] = 2 * NS, 2 * NS, 4 * NS, 4 * NS
+    submitted(audit, 100, 1, 1000)
+    submitted(audit, NS + 100, 1, 1010, action=Action.AMEND)
+    submitted(audit, NS + 150, 1, 1015, action=Action.AMEND, veto=b"price")  # denied: it changed nothing
+    submitted(audit, NS + 200, 2, 1010)
+    submitted(audit, 3 * NS + 100, 1, 1020, action=Action.AMEND)  # after the fill
+    submitted(audit, 3 * NS + 100, 3, 0)  # no book could be used
+    submitted(audit, 5 * NS, 5, 990)  # filled before it was decided on, by the venue's clock
+    filled = fills(*(2 * [(1, 1020, 1, 0, 1), (-1, 1000, 1, 0, 0)]), (1, 1000, 1, 0, 0))
+    filled["venue_ns"] = 2 * NS, 2 * NS, 4 * NS, 4 * NS, 4 * NS
     audit.fills.extend(filled)  # the fourth is of an order nobody decided on
     tables = audit.tables()
-    np.testing.assert_array_equal(decision_mids(tables), [101, 101, np.nan, np.nan])
+    np.testing.assert_array_equal(arrival_mids(tables, INSTRUMENT), [101, 101, np.nan, np.nan, 99])
     np.testing.assert_allclose(slippage_bps(tables, INSTRUMENT)[:2], [1 / 101 * 1e4, 1 / 101 * 1e4])
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(0, 9)), max_size=12),
+    st.lists(st.tuples(st.integers(0, 5), st.integers(-1, 10)), max_size=12),
+)
+def test_the_last_before(known: list[tuple[int, int]], sought: list[tuple[int, int]]) -> None:
+    known = sorted(known, key=lambda pair: pair[1])
+    ids, ns = (np.array([pair[k] for pair in known], np.int64) for k in (0, 1))
+    of_ids, of_ns = (np.array([pair[k] for pair in sought], np.int64) for k in (0, 1))
+    expected = [
+        max((n for n, (i, t) in enumerate(known) if i == of_id and t <= of_t), default=-1)
+        for of_id, of_t in sought
+    ]
+    assert last_before(ids, ns, of_ids, of_ns).tolist() == expected
+
+
+def test_an_inverse_contract_pays_in_coin() -> None:
+    """Long 1,000 dollars from 20,000 to 25,000: 1000·(1/20000 − 1/25000) = 0.01 coins."""
+    inverse = Instrument("BTC/USD:BTC", Decimal("0.5"), Decimal(100), "inverse")
+    trades = fills((1, 40_000, 10, 1e-5, 0), (-1, 50_000, 10, 1e-5, 0))
+    assert round_trips(trades, inverse)["net"] == pytest.approx([0.01 - 2e-5])
+    assert notionals(trades, inverse) == pytest.approx([0.05, 0.04])
+    audit = Audit()
+    submitted(audit, 0, 1, 40_000)
+    submitted(audit, 0, 2, 50_500)
+    audit.fills.extend(trades)
+    metrics = summarize(audit.tables(), inverse, 1.0)
+    assert metrics.slippage == pytest.approx(1000 * (1 / 25_000 - 1 / 25_250))  # sold 250 below the mid
+    assert metrics.turnover == pytest.approx(0.09)
 
 
 def test_the_deepest_drawdown_is_empyricals() -> None:
@@ -128,10 +176,10 @@ def test_the_deepest_drawdown_is_empyricals() -> None:
     import empyrical
 
     rng = np.random.default_rng(4)
-    equity = np.zeros(200_000, EQUITY)
-    equity["equity"] = 1e5 * np.exp(np.cumsum(rng.standard_normal(len(equity)) * 1e-4) - 1e-3)
-    path = np.concatenate(([1e5], equity["equity"]))
-    deepest = drawdown(equity, 1e5)
+    table = np.zeros(200_000, EQUITY)
+    table["equity"] = 1e5 * np.exp(np.cumsum(rng.standard_normal(len(table)) * 1e-4) - 1e-3)
+    path = np.concatenate(([1e5], table["equity"]))
+    deepest = drawdown(table, 1e5)
     peaks = np.maximum.accumulate(path)
     at = np.argmax(peaks - path)
     assert deepest == pytest.approx(peaks[at] - path[at])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 from pathlib import Path
 
 import pytest
 from session_logs import HEADER, numbered
 
 from btcframe.errors import DataError, StoreError
-from btcframe.session_log import FrameItem, Keeping, SessionLog, SessionWriter, files
+from btcframe.session_log import FrameItem, Keeping, Later, SessionLog, SessionWriter, Straight, files
 from btcframe.types import Frame
 
 
@@ -148,3 +149,46 @@ def test_damage_anywhere_is_found_and_never_a_wrong_item(tmp_path: Path) -> None
         assert log.complete is False
         assert log.cut > 0
     assert damaged > len(range(0, len(data), 7)) * 0.8
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_log_that_is_written_later_goes_on_when_there_is_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """Whatever fails, a block or the beginning of another file: all of it comes, once, in order."""
+    draw = random.Random(seed)
+    path, frames = tmp_path / "session.jsonl.zst", numbered(4000)
+    held = Later(Straight(sync=False, again=True))
+    writer = SessionWriter(path, HEADER, Keeping(block=500, part_ns=700), files=held)
+    failures = 0
+    with writer:
+        for at in range(0, len(frames), 50):
+            fill_up(monkeypatch, draw.choice((0, 30, 300, 10**6)))
+            writer.frames(frames[at : at + 50])
+            try:
+                writer.flush()
+            except StoreError as error:
+                failures += 1
+                assert "No space left" in error.what
+                assert held.bytes > 0
+                assert frames_of(SessionLog(path)) == frames[: writer.acknowledged]
+            monkeypatch.undo()
+    log = SessionLog(path)
+    assert failures > 5 and held.bytes == 0
+    assert frames_of(log) == frames
+    assert log.complete and writer.parts == 6
+
+
+def test_without_being_told_to_a_log_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = Later(Straight(sync=False))
+    writer = SessionWriter(tmp_path / "session.jsonl.zst", HEADER, files=held)
+    writer.frames(numbered(10))
+    fill_up(monkeypatch, 0)
+    with pytest.raises(StoreError):
+        writer.flush()
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match="No space left"):
+        writer.flush()
+    held.end()

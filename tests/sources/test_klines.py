@@ -42,6 +42,13 @@ def test_a_bar_becomes_the_row_that_ends_with_it(tmp_path: Path) -> None:
         assert np.isnan(rows[name]).all(), name
 
 
+def test_the_age_of_a_bar_counts_from_the_last_one_with_a_trade(tmp_path: Path) -> None:
+    lines = [bar(0, **QUIET), bar(1), bar(2, **QUIET), bar(4, **QUIET), bar(5), bar(6, **QUIET)]
+    rows = rows_of(write(tmp_path / "b.csv", *lines), batch=2)
+    assert (rows["age_ns"] // (60 * NS)).tolist() == [1, 0, 1, 2, 3, 0, 1]  # the first from its own beginning
+    assert np.isnan(rows["quality"]).all()  # the pipeline's to say
+
+
 def test_without_the_takers_quote_volume_quote_is_split_as_the_coins_are(tmp_path: Path) -> None:
     path = tmp_path / "b.csv"
     lines = (
@@ -150,8 +157,11 @@ def test_every_period_is_a_row_whatever_is_missing(
     batches = [b.rows for b in source.open(seed=0)]
     rows = np.concatenate(batches)
     assert max(map(len, batches)) <= batch and all(len(b) for b in batches)
+    traded = 0
     for minute, row in enumerate(rows):
         there = minute in minutes
+        traded = minute if there else traded
+        assert row["age_ns"] == 60 * NS * (minute - traded)
         assert row["row_ns"] == (START + 60 * (minute + 1)) * NS
         assert row["flags"] == (RowFlag.BAR if there else RowFlag.GAP | RowFlag.NO_EVENTS)
         assert row["mid"] == 100 + minute / 4 if there else np.isnan(row["mid"])

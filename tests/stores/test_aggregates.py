@@ -13,7 +13,6 @@ from stores.every_row import START
 from btcframe.stored_rows import TABLE, to_table
 from btcframe.stores.postgres import aggregates
 from btcframe.stores.timescale import Timescale
-from btcframe.tables import quality
 from btcframe.types import NS, ROW, RowArray, RowFlag
 
 COLUMNS = (
@@ -83,7 +82,7 @@ def reference(rows: RowArray, period_ns: int) -> dict[int, dict[str, float | Non
             "spread_max": known(spread, np.max),
             "bid_depth": known(depth["bid"], np.mean),
             "ask_depth": known(depth["ask"], np.mean),
-            "quality": float(np.mean(quality(r))),
+            "quality": known(r["quality"], np.mean),
             "volume": known(volume, np.sum),
             "rows": len(r),
         }

@@ -75,6 +75,7 @@ def test_an_honest_source_passes() -> None:
         ([[Batch(rows=ten(lambda r: r["mid"].put(4, 100)))]], "row 4 cannot be: mid 100.0"),
         ([[Batch(rows=ten(lambda r: r["mid"].put(3, -1)))]], "row 3 cannot be: mid -1.0"),
         ([[Batch(rows=ten(lambda r: r["mid_low"].put(3, 101)))]], "row 3 cannot be: mid 100.0, high 100.0, low 101.0"),
+        ([[Batch(rows=ten(lambda r: r["age_ns"].put(7, -1)))]], "row 7 has an age of -1 ns"),
     ],
 )  # fmt: skip
 def test_what_breaks_the_rules_is_named(openings: list[list[Batch]], words: str) -> None:

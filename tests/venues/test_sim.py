@@ -2,87 +2,21 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pytest
+from venue_by_hand import END, MS, NOTHING, Session, depth, events, snapshot, trade
 
-from btcframe.api import Action, Gateway, Intent, Reports, Venue
-from btcframe.errors import ConfigError
+from btcframe.api import Gateway, Reports, Venue
 from btcframe.testing import VenueSuite
-from btcframe.types import EVENT, EventArray, EventFlag, Instrument, Kind, OrderState, TimeInForce
+from btcframe.types import Kind, OrderState, TimeInForce
 from btcframe.venues.sim import Sim
 
-MS = 1_000_000
-INSTRUMENT = Instrument("BTC/USDT:USDT", Decimal("0.1"), Decimal("0.001"))
-END, SNAPSHOT = int(EventFlag.END), int(EventFlag.SNAPSHOT)
 S, A, P, F, C, R = (
     OrderState[name]
     for name in ("SUBMITTED", "ACCEPTED", "PARTIALLY_FILLED", "FILLED", "CANCELED", "REJECTED")
 )
-
-
-def events(*items: tuple[int, Kind, int, int, int, int]) -> EventArray:
-    out = np.zeros(len(items), EVENT)
-    for n, (at, kind, side, ticks, lots, flags) in enumerate(items):
-        out[n]["local_ts"], out[n]["kind"], out[n]["side"] = at * MS, kind, side
-        out[n]["ticks"], out[n]["lots"], out[n]["flags"] = ticks, lots, flags
-    return out
-
-
-def snapshot(at: int, bids: dict[int, int], asks: dict[int, int]) -> EventArray:
-    levels = [(1, t, n) for t, n in bids.items()] + [(-1, t, n) for t, n in asks.items()]
-    return events(
-        (at, Kind.CLEAR, 0, 0, 0, SNAPSHOT | (0 if levels else END)),
-        *(
-            (at, Kind.DEPTH, s, t, n, SNAPSHOT | (END if i == len(levels) - 1 else 0))
-            for i, (s, t, n) in enumerate(levels)
-        ),
-    )
-
-
-def depth(at: int, side: int, ticks: int, lots: int) -> EventArray:
-    return events((at, Kind.DEPTH, side, ticks, lots, END))
-
-
-def trade(at: int, side: int, ticks: int, lots: int) -> EventArray:
-    return events((at, Kind.TRADE, side, ticks, lots, END))
-
-
-NOTHING = events()
-
-
-class Session:
-    """A venue with 10 ms there and 10 ms back, and a book 998…1000 × 1002…1004 of 10 lots each."""
-
-    def __init__(self, **settings: Any) -> None:
-        self.gateway: Gateway = Sim(**{"latency": "10ms", "report_latency": "10ms"} | settings).open(
-            INSTRUMENT, seed=0
-        )
-        book = snapshot(0, {1000: 10, 999: 10, 998: 10}, {1002: 10, 1003: 10, 1004: 10})
-        self.gateway.advance(book, 0)
-
-    def submit(
-        self, at: int, side: int, lots: int, ticks: int = 0, tif: TimeInForce = TimeInForce.GTC,
-        order_id: int = 1, reduce_only: bool = False,
-    ) -> None:  # fmt: skip
-        self.gateway.submit(order_id, Intent(Action.SUBMIT, side, lots, ticks, tif, reduce_only), at * MS)
-
-    def go(self, until: int, *batches: EventArray) -> tuple[list[Any], list[Any]]:
-        """(order_id, ms known, filled, state) and (order_id, ticks, lots, maker) of all reports until then."""
-        batch = np.concatenate([NOTHING, *batches])
-        orders, fills, at = [], [], 0
-        while True:
-            taken, reports = self.gateway.advance(batch[at:], until * MS)
-            at += taken
-            orders += [
-                (o["order_id"], o["ns"] // MS, o["filled_lots"], OrderState(o["state"]))
-                for o in reports.orders
-            ]
-            fills += [(f["order_id"], f["ticks"], f["lots"], f["maker"]) for f in reports.fills]
-            if at == len(batch):
-                return orders, fills
 
 
 class TestContract(VenueSuite):
@@ -143,11 +77,11 @@ def test_post_only_never_takes() -> None:
     assert session.go(100) == ([(2, 80, 0, C)], [])
 
 
-def test_a_resting_order_fills_when_traded_through_not_when_touched() -> None:
+def test_a_print_at_a_worse_price_fills_at_most_what_was_printed() -> None:
     session = Session()
     session.submit(5, 1, 5, 999, TimeInForce.POST_ONLY)
-    touched = [trade(20, -1, 999, 50), trade(21, -1, 1000, 50), trade(22, 1, 998, 50)]
-    assert session.go(30, *touched) == ([(1, 25, 0, A)], [])
+    elsewhere = [trade(20, -1, 1000, 50), trade(22, 1, 998, 50)]  # a better price; a buyer
+    assert session.go(30, *elsewhere) == ([(1, 25, 0, A)], [])
     through = [trade(31, -1, 998, 3), trade(32, -1, 998, 9)]
     assert session.go(100, *through) == ([(1, 41, 3, P), (1, 42, 5, F)], [(1, 999, 3, 1), (1, 999, 2, 1)])
     assert not session.gateway.busy
@@ -321,8 +255,13 @@ def test_many_orders_and_reports() -> None:
     [
         ({"latency": "fast"}, "latency: 'fast' is not a duration"),
         ({"report_latency": "-1ms"}, "report_latency: '-1ms' is not a duration"),
+        ({"feed_latency": "1"}, "feed_latency: '1' is not a duration"),
         ({"taker_fee_bps": float("nan")}, "taker_fee_bps: nan bps is not a fee"),
         ({"maker_fee_bps": 5000.0}, "maker_fee_bps: 5000.0 bps is not a fee"),
+        ({"funding_bps": float("inf")}, "funding_bps: inf bps is not a rate"),
+        ({"queue_power": 0.0}, "queue_power: 0.0 does not lie between 0 and 100"),
+        ({"spread": float("nan")}, "spread: nan does not lie between 0 and 2"),
+        ({"levels": 0}, "levels: 0 does not lie between 1 and 16384"),
     ],
 )
 def test_impossible_settings(settings: dict[str, Any], message: str) -> None:
@@ -330,13 +269,41 @@ def test_impossible_settings(settings: dict[str, Any], message: str) -> None:
         Sim(**settings)
 
 
-def test_inverse_contracts_are_refused() -> None:
-    with pytest.raises(ConfigError, match="inverse"):
-        Sim().open(INSTRUMENT._replace(contract="inverse"), seed=0)
-
-
 def test_no_reports_is_empty_tables() -> None:
     taken, reports = Session().gateway.advance(NOTHING, MS)
     assert taken == 0
     assert isinstance(reports, Reports)
     assert (len(reports.orders), len(reports.fills)) == (0, 0)
+
+
+def test_memory_is_that_of_the_orders_at_work() -> None:
+    """Orders that come and go, fills and takes among them, leave nothing behind."""
+
+    def held(session: Session) -> int:
+        return sum(table.nbytes for table in vars(session.gateway).values() if isinstance(table, np.ndarray))
+
+    session = Session()
+    size, heard = [], 0
+    for n in range(1, 3001):
+        at = 100 * n
+        session.submit(at, 1, 3, 1002, TimeInForce.IOC, order_id=2 * n)
+        session.submit(at, -1, 3, 1003, order_id=2 * n + 1)
+        session.gateway.cancel(2 * n + 1, (at + 50) * MS)
+        moves = [
+            depth(at + 20, -1, 1002, 10 + n % 7),
+            trade(at + 30, 1, 1003, 15),
+            depth(at + 60, 1, 1000, n),
+        ]
+        heard += len(session.go(at + 90, *moves)[0])
+        size.append(held(session))
+    assert heard > 6000
+    assert size[-1] == size[10]
+
+
+def test_a_book_of_many_levels_is_taken_whole() -> None:
+    session = Session(levels=16_384)
+    session.gateway.advance(snapshot(1, {1000: 1}, {1001 + k: 1 for k in range(5000)}), MS)
+    session.submit(5, 1, 6000, tif=TimeInForce.IOC)
+    orders, fills = session.go(100)
+    assert orders == [(1, 25, 5000, C)]
+    assert [f[1] for f in fills] == list(range(1001, 6001))

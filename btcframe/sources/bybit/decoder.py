@@ -3,7 +3,7 @@
 A decoder is a function of the frames it has been given, in any portions: live it stands behind a socket, in a replay
 behind a log. Beside messages a session consumes *control frames* of our own, whose stream begins with ``~``:
 ``~connected`` and ``~lost`` (the book rests on nothing any more), ``~resync`` (its topic was subscribed anew),
-``~heartbeat`` (time passed).
+``~shed`` (messages were left out), ``~heartbeat`` (time passed).
 
 What a session may look at is what came out of here: a book that is in step with the exchange's, or a GAP.
 """
@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from btcframe.api import Batch
-from btcframe.control import CONNECTED, CONTROL, LOST, RESYNC
+from btcframe.control import CONNECTED, CONTROL, LOST, RESYNC, SHED
 from btcframe.errors import DataError
 from btcframe.kernels.bybit import LONGEST_NAME, SHORTEST_LEVEL
 from btcframe.kernels.bybit_stream import (
@@ -39,7 +39,7 @@ from btcframe.sources.bybit.market import with_market
 from btcframe.sources.bybit.messages import OffGrid, Reader, Unreadable
 from btcframe.types import EVENT, NS, EventArray, Frame, Instrument, Ints, StateArray
 
-_CONTROLS = {CONNECTED: CONNECTION, LOST: CONNECTION, RESYNC: SUBSCRIPTION}
+_CONTROLS = {CONNECTED: CONNECTION, LOST: CONNECTION, SHED: SUBSCRIPTION, RESYNC: SUBSCRIPTION}
 _EVENTS = 4096
 
 RUN = 2048

@@ -198,7 +198,7 @@ class Bybit:
         others = ("publicTrade", "tickers") if self.tickers else ("publicTrade",)
         return (
             Topic(f"orderbook.{self.depth}.{pair}", silence, book=True),
-            *(Topic(f"{name}.{pair}", seldom) for name in others),
+            *(Topic(f"{name}.{pair}", seldom, optional=name == "tickers") for name in others),
         )
 
 

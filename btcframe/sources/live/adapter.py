@@ -21,11 +21,13 @@ class Topic(NamedTuple):
     name : str
     silence : float     s without a message after which it is taken for dead; 0 for never
     book : bool         whether it is a book's: while it is subscribed anew the book is not to be trusted
+    optional : bool     whether it makes no events: under overload its messages are the first to be left out
     """
 
     name: str
     silence: float
     book: bool = False
+    optional: bool = False
 
 
 class Request(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from btcframe.sources.live.counters import Counters, Tally
 from btcframe.sources.live.handover import Clocks, Handover
 from btcframe.sources.live.link import Limits
 from btcframe.sources.live.session import Patience, Session
+from btcframe.sources.live.valve import ShedCounters, Valve
 from btcframe.types import EventArray, Frame
 
 BUFFER = 64 << 20
@@ -70,6 +71,7 @@ class LiveFeed:
         self._tally = Tally()
         self._handover = Handover(settings.buffer, self._tally, settings.clocks)
         self._session: Session | None = None
+        self._valve: Valve | None = None
         self._asked = 0
         adapter.decoder().push([Frame(1, HEARTBEAT, b"")])  # compiles, where that was not done before
 
@@ -77,6 +79,16 @@ class LiveFeed:
     def counters(self) -> Counters:
         """What has happened on the way from the exchange; what came, `decoder.counters` tells."""
         return self._tally.read()
+
+    @property
+    def shed(self) -> ShedCounters:
+        """What was left out under overload; nothing, unless it is guarded."""
+        return self._valve.counters if self._valve is not None else ShedCounters()
+
+    def guard(self, pressure: Callable[[], float], lag_ns: int) -> None:
+        """From now on leave out what the consumer cannot take: see `Valve`."""
+        optional = [topic.name for topic in self.adapter.topics if topic.optional]
+        self._valve = Valve(pressure, lag_ns, optional)
 
     def __iter__(self) -> Iterator[Batch]:
         s = self.settings
@@ -87,8 +99,12 @@ class LiveFeed:
             if not frames:
                 return
             for at in range(0, len(frames), RUN):
-                chunk = frames[at : at + RUN]
-                yield Batch(self._decode(chunk, mono[at : at + RUN]), chunk)
+                chunk: Sequence[Frame] = frames[at : at + RUN]
+                stamps: Sequence[int] = mono[at : at + RUN]
+                if self._valve is not None:
+                    chunk, stamps = self._valve.admit(chunk, stamps, s.clocks.mono())
+                if chunk:
+                    yield Batch(self._decode(chunk, stamps), chunk)
                 if self._handover.closed:
                     return
 
@@ -101,8 +117,9 @@ class LiveFeed:
     def _decode(self, frames: Sequence[Frame], mono: Sequence[int]) -> EventArray:
         events = self.decoder.push(frames)
         _set_mono(events, frames, mono)
+        shut = self._valve is not None and self._valve.shut  # a snapshot would be left out, too
         wants = self.decoder.wants
-        if wants and self._session is not None and mono[-1] - self._asked >= ASK_NS:
+        if wants and not shut and self._session is not None and mono[-1] - self._asked >= ASK_NS:
             self._asked = mono[-1]
             self._session.ask(set(wants))
         return events

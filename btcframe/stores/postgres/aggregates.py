@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from btcframe.types import LEVELS, RowFlag, duration_name
+from btcframe.types import LEVELS, duration_name
 
 TABLE = "l2_rows"
 """The table that is aggregated; `btcframe.stored_rows` has its columns."""
@@ -19,13 +19,10 @@ TABLE = "l2_rows"
 _SIZES = {side: [f"{side}_sz_{k}" for k in range(1, LEVELS + 1)] for side in ("bid", "ask")}
 
 NEEDED = (
-    "flags", "mid", "mid_high", "mid_low", "bid_px_1", "ask_px_1", "buy_volume", "sell_volume", *_SIZES["bid"],
-    *_SIZES["ask"],
+    "flags", "mid", "mid_high", "mid_low", "bid_px_1", "ask_px_1", "buy_volume", "sell_volume", "quality",
+    *_SIZES["bid"], *_SIZES["ask"],
 )  # fmt: skip
 """Columns without which there is nothing to aggregate."""
-
-_NO_BOOK = int(RowFlag.GAP | RowFlag.CROSSED | RowFlag.ONE_SIDED)
-_STALE = int(RowFlag.BAR | RowFlag.NO_EVENTS)
 
 
 def name_of(period_us: int) -> str:
@@ -36,8 +33,7 @@ def name_of(period_us: int) -> str:
 def definition(source: str, period_us: int, *, continuous: bool) -> str:
     """The query of an aggregate.
 
-    A number that a row does not have (NaN) counts nowhere; where no row has it, the aggregate is null. The quality of
-    a row is the one of `btcframe.tables.quality`.
+    A number that a row does not have (NaN) counts nowhere; where no row has it, the aggregate is null.
 
     Parameters
     ----------
@@ -70,9 +66,7 @@ def definition(source: str, period_us: int, *, continuous: bool) -> str:
         "spread_max": f"max({spread})",
         "bid_depth": f"avg({_depth(_SIZES['bid'])})",
         "ask_depth": f"avg({_depth(_SIZES['ask'])})",
-        "quality": f"avg(CASE WHEN {mid} IS NULL OR flags & {_NO_BOOK} <> 0 THEN 0.0 "
-        f"WHEN flags & {int(RowFlag.PARTIAL)} <> 0 OR flags & {_STALE} = {_STALE} THEN 0.5 ELSE 1.0 END)"
-        "::double precision",
+        "quality": f"avg({_known('quality')})",
         "volume": f"sum({_known('buy_volume')} + {_known('sell_volume')})",
         "rows": "count(*)",
     }

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from btcframe.errors import StoreError
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """In order; a file each in migrations/versions."""
 
 HEAD = REVISIONS[-1]

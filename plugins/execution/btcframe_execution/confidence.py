@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from btcframe.api import Account, Action, Intent, Market, Veto
+from btcframe.api import Account, Intent, Market, Veto
 from btcframe_execution.signal import check_horizon, check_range, signal
 
 
@@ -36,7 +36,7 @@ class Confidence:
 
     def check(self, intent: Intent, account: Account, market: Market) -> Intent | Veto:
         """The intent or a Veto `confidence`."""
-        if intent.action == Action.CANCEL or reduces(intent, account):
+        if account.position.reduces(intent):
             return intent
         now = signal(market, self.horizon)
         edge = intent.side * now.mean
@@ -47,12 +47,3 @@ class Confidence:
         if self.min_probability > 0 and not probability >= self.min_probability:
             return Veto("confidence", f"probability {probability:.3f}, wanted {self.min_probability:.3f}")
         return intent
-
-
-def reduces(intent: Intent, account: Account) -> bool:
-    """Whether an intent can only make the position smaller, whatever else works."""
-    if intent.reduce_only:
-        return True
-    opening = [o for o in account.position.working if o.side == intent.side and not o.reduce_only]
-    working = sum(o.lots - o.filled_lots for o in opening)
-    return intent.lots + working <= -intent.side * account.position.lots

@@ -5,31 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from btcframe.api import Action, Intent, Market, Position, Wakes
-from btcframe.types import Ints, TimeInForce
+from btcframe.api import Intent, Market, Position, Wakes
 from btcframe_execution.signal import (
     LARGEST,
+    check_fee,
     check_horizon,
     check_range,
-    entry_side,
-    exit_reason,
     signal,
     spread_bps,
     whole_lots,
 )
+from btcframe_execution.taking import take
+from btcframe_execution.target import must_wait, target
 
 
 @dataclass(frozen=True)
 class MarketPolicy:
     """Be long or short by a fixed size while the prediction says so, with IOC orders capped in price.
 
-    Opens when |expected return| >= 2·fee_bps + spread + threshold_bps, the cost of the round trip and a margin.
-    Holds until the prediction changes sign, then closes with a reduce-only order; the other side is opened when
-    the position is flat. Without a model the position is closed; a row without prediction changes nothing.
-    One order at a time: while one works, nothing is decided.
+    Opens where the expected return pays the round trip: both fees, half the spread on the way out, threshold_bps,
+    and the distance of every level that is taken from the mid that was predicted on. Holds until the prediction
+    changes sign, then closes with a reduce-only order; the other side is opened when the position is flat. Without a
+    model the position is closed; a row without prediction changes nothing. One order at a time, and one try per
+    row: what an order leaves is asked for again when a later row has closed.
 
-    The limit of an order is the last price within `slippage_bps` of the best, and it asks for no more than the
-    book offers up to there.
+    The limit of an order is the last level within `slippage_bps` of the best that the prediction still pays for, and
+    it asks for no more than the book offers up to there.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ class MarketPolicy:
     def __post_init__(self) -> None:
         check_range("size", self.size, 0.0, LARGEST)
         check_horizon(self.horizon)
-        check_range("fee_bps", self.fee_bps, -1000.0, 1000.0)
+        check_fee("fee_bps", self.fee_bps)
         check_range("threshold_bps", self.threshold_bps, 0.0)
         check_range("slippage_bps", self.slippage_bps, 0.0, 1000.0)
 
@@ -60,48 +61,11 @@ class MarketPolicy:
 
     def decide(self, market: Market, position: Position) -> Sequence[Intent]:
         """At most one IOC order towards the side the prediction asks for."""
-        if position.working or not market.usable:
+        if position.working or not market.usable or must_wait(market, position):
             return ()
-        now = signal(market, self.horizon)
-        held = position.lots
-        if why := exit_reason(held, now):
-            return self._order(market, -1 if held > 0 else 1, abs(held), True, why)
-        cost_bps = max(0.0, 2 * self.fee_bps + spread_bps(market))
-        if side := entry_side(now, cost_bps + self.threshold_bps):
-            missing = whole_lots(market.instrument, self.size) - abs(held)
-            return self._order(market, side, missing, False, "signal")
-        return ()
-
-    def _order(
-        self, market: Market, side: int, lots: int, reduce_only: bool, reason: str
-    ) -> Sequence[Intent]:
-        if lots <= 0:
+        cost_bps = max(0.0, 2 * self.fee_bps + spread_bps(market) / 2) + self.threshold_bps
+        lots = whole_lots(market.instrument, self.size)
+        want = target(market, position, signal(market, self.horizon), lots, cost_bps)
+        if not want.side:
             return ()
-        ticks, sizes = (
-            (market.ask_ticks, market.ask_lots) if side > 0 else (market.bid_ticks, market.bid_lots)
-        )
-        limit, offered = within(ticks, sizes, side, self.slippage_bps)
-        lots = min(lots, offered)
-        return (Intent(Action.SUBMIT, side, lots, limit, TimeInForce.IOC, reduce_only, reason=reason),)
-
-
-def within(ticks: Ints, sizes: Ints, side: int, slippage_bps: float) -> tuple[int, int]:
-    """Last level within `slippage_bps` of the best, and the lots offered up to it.
-
-    Parameters
-    ----------
-    ticks, sizes : int64[n]    the side that is taken from, best first
-    side : int                 +1 buys, -1 sells
-    slippage_bps : float
-
-    Returns
-    -------
-    (limit, offered) : (int, int)      ticks, lots
-    """
-    best = int(ticks[0])
-    limit, offered = best, 0
-    for price, lots in zip(ticks.tolist(), sizes.tolist(), strict=True):
-        if side * (price - best) * 1e4 > slippage_bps * best:
-            break
-        limit, offered = price, offered + lots
-    return limit, offered
+        return take(market, want, want.worst, self.slippage_bps, want.reason)

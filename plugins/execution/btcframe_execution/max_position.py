@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from btcframe.api import Account, Action, Intent, Market, Veto
-from btcframe.types import TimeInForce
+from btcframe.api import Account, Intent, Market, Veto
+from btcframe_execution.exposure import within
 from btcframe_execution.signal import LARGEST, check_range, whole_lots
 
 
@@ -14,7 +14,7 @@ class MaxPosition:
     """Keep |position| within a limit, even if every order that works fills.
 
     An order that would break the limit is cut to the room that is left; without room, or where it asks for all or
-    nothing, it is vetoed. Reduce-only orders pass always.
+    nothing, it is vetoed. Orders that only reduce pass always.
 
     Parameters
     ----------
@@ -28,19 +28,6 @@ class MaxPosition:
 
     def check(self, intent: Intent, account: Account, market: Market) -> Intent | Veto:
         """The intent, a smaller one, or a Veto `max_position`."""
-        if intent.action == Action.CANCEL or intent.reduce_only:
+        if account.position.reduces(intent):
             return intent
-        limit = whole_lots(market.instrument, self.size)
-        reach = intent.side * account.position.lots  # the most there can be on this side without the intent
-        filled = 0
-        for order in account.position.working:
-            if intent.action == Action.AMEND and order.order_id == intent.order_id:
-                filled = order.filled_lots
-            elif order.side == intent.side and not order.reduce_only:
-                reach += order.lots - order.filled_lots
-        room = limit - reach + filled  # an amendment's lots are the new total
-        if intent.lots <= room:
-            return intent
-        if room - filled <= 0 or intent.tif == TimeInForce.FOK:
-            return Veto("max_position", f"{reach} lots held or on their way, limit {limit}")
-        return intent._replace(lots=room)
+        return within(intent, account.position, whole_lots(market.instrument, self.size), "max_position")

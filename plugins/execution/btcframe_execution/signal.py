@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from btcframe.api import Market
@@ -21,6 +23,8 @@ class Signal(NamedTuple):
 
 NO_MODEL = Signal(-1, math.nan, math.nan)
 
+_horizon_ns = itemgetter(1)
+
 
 def signal(market: Market, horizon: str) -> Signal:
     """The prediction at `horizon`, "" for the longest.
@@ -30,31 +34,38 @@ def signal(market: Market, horizon: str) -> Signal:
     ConfigError
         If the models do not predict that horizon.
     """
-    predictions = market.prediction
-    if not len(predictions):
+    predictions = market.prediction.tolist()
+    if not predictions:
         return NO_MODEL
-    at = int(predictions["horizon_ns"].argmax())
-    if horizon:
-        horizons = predictions["horizon_ns"].tolist()
-        if duration_ns(horizon) not in horizons:
-            names = [duration_name(h) for h in horizons]
-            raise ConfigError(
-                f"horizon: there is no prediction over {horizon}", hint=did_you_mean(horizon, names)
-            )
-        at = horizons.index(duration_ns(horizon))
-    _, _, mean, p_up, _, _, model, _ = predictions[at].item()
-    return Signal(model, mean, p_up)
+    if not horizon:
+        _, _, mean, p_up, _, _, model, _ = max(predictions, key=_horizon_ns)
+        return Signal(model, mean, p_up)
+    wanted = period_ns(horizon)
+    for _, horizon_ns, mean, p_up, _, _, model, _ in predictions:
+        if horizon_ns == wanted:
+            return Signal(model, mean, p_up)
+    names = [duration_name(horizon_ns) for _, horizon_ns, *_ in predictions]
+    raise ConfigError(f"horizon: there is no prediction over {horizon}", hint=did_you_mean(horizon, names))
 
 
 def spread_bps(market: Market) -> float:
     """Best ask less best bid, bps of the mid; the market must be usable."""
-    bid, ask = int(market.bid_ticks[0]), int(market.ask_ticks[0])
+    bid, ask = market.bid_ticks.item(0), market.ask_ticks.item(0)
     return 2e4 * (ask - bid) / (ask + bid)
 
 
 def whole_lots(instrument: Instrument, size: float) -> int:
     """Lots of a size in base coin, rounded down; the decimal that is written counts, not its nearest float."""
-    return int(Decimal(repr(size)) // instrument.lot)
+    return _whole(size, instrument.lot)
+
+
+@lru_cache(64)  # text to number and back, the same few settings at every decision
+def _whole(size: float, lot: Decimal) -> int:
+    return int(Decimal(repr(size)) // lot)
+
+
+period_ns = lru_cache(64)(duration_ns)
+"""Nanoseconds of a duration in the settings, read once."""
 
 
 def entry_side(now: Signal, threshold_bps: float) -> int:
@@ -80,10 +91,15 @@ def exit_reason(position_lots: int, now: Signal) -> str:
 def check_horizon(horizon: str) -> None:
     """Raise ValueError unless it is a duration or ""."""
     if horizon:
-        try:
-            duration_ns(horizon)
-        except ValueError as error:
-            raise ValueError(f"horizon: {error}") from error
+        check_duration("horizon", horizon)
+
+
+def check_duration(name: str, text: str) -> None:
+    """Raise ValueError, naming the setting, unless it is a duration."""
+    try:
+        duration_ns(text)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 LARGEST = 1e9
@@ -95,3 +111,8 @@ def check_range(name: str, value: float, low: float, high: float = math.inf) -> 
     if not (math.isfinite(value) and low <= value <= high):
         upper = f" and at most {high:g}" if math.isfinite(high) else ""
         raise ValueError(f"{name}: {value} must be at least {low:g}{upper}")
+
+
+def check_fee(name: str, value: float) -> None:
+    """Raise ValueError unless it is a fee or a rebate in bps."""
+    check_range(name, value, -1000.0, 1000.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import numpy.typing as npt
 from btcframe.errors import ModelError
 from btcframe.kernels import kernel
 from btcframe.kernels.trees import Forest, add_forest
-from btcframe.types import Floats, StateArray
+from btcframe.types import Floats, Ints, StateArray
 
 
 class Grown(NamedTuple):
@@ -82,11 +83,15 @@ class ForestPredictor:
     horizons_ns: tuple[int, ...]
     grown: Grown
 
+    @cached_property
+    def _horizons(self) -> Ints:
+        return np.array(self.horizons_ns, np.int64)  # once: of a tuple numpy makes an array at every row
+
     def predict(self, x: Floats, regime: Floats, out: StateArray) -> None:
         """Fill out PREDICTION[n, h]; see `predict_forest`. The regime is not used."""
         if x.shape[1] != len(self.columns):
             raise ModelError(f"the model was fitted on {len(self.columns)} columns, but got {x.shape[1]}")
-        out["horizon_ns"] = self.horizons_ns
+        out["horizon_ns"] = self._horizons
         predict_forest(x, self.grown, out)
 
     def save(self, directory: Path) -> None:

@@ -12,6 +12,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,12 +92,16 @@ class StackPredictor:
     members: Mapping[str, Predictor]
     stack: Stack
 
+    @cached_property
+    def _horizons(self) -> Ints:
+        return np.array(self.horizons_ns, np.int64)  # once: of a tuple numpy makes an array at every row
+
     def predict(self, x: Floats, regime: Floats, out: StateArray) -> None:
         """Fill out PREDICTION[n, h]; see `combine`."""
         if x.shape[1] != len(self.columns):
             raise ModelError(f"the model was fitted on {len(self.columns)} columns, but got {x.shape[1]}")
         combine(means_of(self.members, x, regime, out), np.ascontiguousarray(regime), self.stack, out)
-        out["horizon_ns"] = self.horizons_ns
+        out["horizon_ns"] = self._horizons
 
     def save(self, directory: Path) -> None:
         """Write stack.json, stack.npz, and a directory for each member."""

@@ -10,7 +10,7 @@ import numpy as np
 from btcframe.api import Action, Intent, Veto, Wakes
 from btcframe.clocks.time import TimeClock
 from btcframe.testing import markets
-from btcframe.types import NS
+from btcframe.types import NS, OrderState, TimeInForce
 from btcframe.venues.sim import Sim
 
 
@@ -60,7 +60,72 @@ class BlindPolicy(HonestPolicy):
     """Buys whatever is known."""
 
     def decide(self, market, position):
-        return (Intent(Action.SUBMIT, 1, 1),)
+        return () if position.working else (Intent(Action.SUBMIT, 1, 1, 0, TimeInForce.IOC),)
+
+
+@dataclass(frozen=True)
+class RestlessPolicy(HonestPolicy):
+    """Buys as long as the prediction is good, whatever is on its way."""
+
+    def decide(self, market, position):
+        return super().decide(market, position._replace(working=()))
+
+
+@dataclass(frozen=True)
+class CrossingPolicy(HonestPolicy):
+    """Rests where it takes."""
+
+    def decide(self, market, position):
+        return [i._replace(tif=TimeInForce.POST_ONLY) for i in super().decide(market, position)]
+
+
+@dataclass(frozen=True)
+class CancelingPolicy(HonestPolicy):
+    """Cancels everything, again and again."""
+
+    def decide(self, market, position):
+        return [Intent(Action.CANCEL, order_id=order.order_id) for order in position.working]
+
+
+@dataclass(frozen=True)
+class IdlePolicy(HonestPolicy):
+    """Amends an order to what it is."""
+
+    def decide(self, market, position):
+        alive = [o for o in position.working if o.state != OrderState.PENDING_CANCEL]
+        return [Intent(Action.AMEND, 0, o.lots, o.ticks, order_id=o.order_id) for o in alive[:1]]
+
+
+@dataclass(frozen=True)
+class UndecidedPolicy(HonestPolicy):
+    """Makes an order larger and cancels it."""
+
+    def decide(self, market, position):
+        alive = [o for o in position.working if o.state != OrderState.PENDING_CANCEL]
+        larger = [
+            Intent(Action.AMEND, 0, o.lots + 1, o.ticks - o.side * 20, order_id=o.order_id) for o in alive
+        ]
+        return larger + [Intent(Action.CANCEL, order_id=o.order_id) for o in alive]
+
+
+@dataclass(frozen=True)
+class WrongWayPolicy(HonestPolicy):
+    """Reduces a position by adding to it."""
+
+    def decide(self, market, position):
+        if position.working or not position.lots:
+            return ()
+        return (Intent(Action.SUBMIT, 1 if position.lots > 0 else -1, 1, 0, TimeInForce.IOC, True),)
+
+
+@dataclass(frozen=True)
+class DeepPolicy(HonestPolicy):
+    """Looks at the second level of a book that may have one."""
+
+    def decide(self, market, position):
+        if market.usable and market.ask_ticks[1] - market.ask_ticks[0] > 1:
+            return ()
+        return super().decide(market, position)
 
 
 @dataclass(frozen=True)
@@ -168,14 +233,15 @@ class GenerousGateway:
 
 
 @dataclass(frozen=True)
-class GenerousVenue(Sim):
+class GenerousVenue:
     """Adds a lot to every position.
 
     Parameters
     ----------
-    maker_fee_bps, taker_fee_bps : float    fees
-    latency, report_latency : str           durations
+    latency : str    a duration
     """
 
+    latency: str = "50ms"
+
     def open(self, instrument, *, seed):
-        return GenerousGateway(super().open(instrument, seed=seed))
+        return GenerousGateway(Sim(latency=self.latency).open(instrument, seed=seed))

@@ -1,0 +1,130 @@
+"""A session: a live market through the pipeline and the trader, in paper, for as long as it is asked to last."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from btcframe.audit import digests, fingerprint
+from btcframe.building import build_id
+from btcframe.config import duration
+from btcframe.errors import ConfigError, DataError
+from btcframe.live_sources import is_live
+from btcframe.opening import Opened, opened, sealed
+from btcframe.recording import until_stopped
+from btcframe.report.trading import TradingMetrics, describe_trading, summarize
+from btcframe.row_sources import needs_book
+from btcframe.run import Run
+from btcframe.session import SESSION, TABLES
+from btcframe.session_line import ending
+from btcframe.watching import watching
+
+PAPER = ("sim",)
+"""Venues that send nothing to anybody."""
+
+
+@dataclass(frozen=True)
+class Traded:
+    """What a session did.
+
+    Parameters
+    ----------
+    stopped : str               why it ended: asked, duration, end
+    metrics : TradingMetrics
+    fingerprint : str           sha256 of what a replay must give again
+    """
+
+    stopped: str
+    metrics: TradingMetrics
+    fingerprint: str
+
+
+def main(run: Run) -> Traded:
+    """Trade until `trade.duration` is over, the source ends, or Ctrl-C. Whatever ends it, it can be gone on with.
+
+    Raises
+    ------
+    ConfigError
+        If the venue would send real orders, or the source has no book.
+    DataError, ModelError, PluginError, StoreError
+    """
+    only_paper(run)
+    source = run.component("source")
+    needs_book(source, run.config["source"]["plugin"], "trading needs one")
+    with opened(run, source) as done:
+        run.say(_beginning(run, done))
+        session = done.session
+        with contextlib.ExitStack() as stack:
+            stop = stack.enter_context(until_stopped())
+            show = stack.enter_context(run.console.watch())
+            stack.enter_context(watching(run.dir, session, run.config["trade"]["metrics"]))
+            limit_ns = duration(run.config, "trade", "duration")
+            stopped = session.run(done.batches, stop, show, limit_ns, live=is_live(source))
+        session.end(flatten=run.config["backtest"]["flatten"])
+    return _ended(run, done, stopped)
+
+
+def only_paper(run: Run) -> None:
+    """Refuse a venue that would send real orders."""
+    venue = run.config["venue"]["plugin"]
+    if venue not in PAPER:
+        raise ConfigError(
+            f"btcframe trade is on paper only: venue {venue} would send real orders",
+            where="venue",
+            hint="Real orders ask for more than a config: a later btcframe will have them confirmed.",
+            next="btcframe trade venue=sim …",
+        )
+
+
+def _beginning(run: Run, done: Opened) -> str:
+    """What begins, in a few lines."""
+    about, config = done.session.about(), run.config
+    cash = f"{float(config['backtest']['cash']):,.0f} in cash"
+    lines = [
+        f"Paper session of {about['symbol']}: source {about['source']}, policy {about['policy']}, venue {about['venue']}"
+    ]
+    if done.promotion is None:
+        lines.append(
+            "  No model (trained=runs/…): nothing is predicted, and a policy that needs it sends nothing"
+        )
+    else:
+        lines.append(f"  Model {about['model']}")
+    if done.account is None:
+        lines.append(f"  Account: {cash}, nothing held")
+    else:
+        ledger = done.account["ledger"]
+        lines.append(
+            f"  Account: as it was in {config['warm_start']}, {ledger['position_lots']:+,} lots held"
+        )
+    lines.append("  Ctrl-C ends it; how it stands, and its kill switch: btcframe session status | halt")
+    return "\n".join(lines)
+
+
+def _ended(run: Run, done: Opened, stopped: str) -> Traded:
+    """What a session that is closed did, in the manifest and in words."""
+    instrument, plain, tables = done.feed.instrument, done.session.plain(), done.audit.tables()
+    if not plain["counters"]["trader"]["rows"]:
+        raise DataError(
+            "no row was closed: there was no whole book, or it did not last",
+            where="source",
+            hint="A session needs a snapshot and more than one row's time (clock.every).",
+        )
+    cash = float(tables["equity"]["equity"][0])
+    metrics, store = summarize(tables, instrument, cash), sealed(run, done)
+    promotion = done.promotion
+    told = metrics._asdict() | {
+        "fingerprint": fingerprint(tables),
+        "tables": digests(run.dir / TABLES),
+        "session": SESSION,
+        "models": [promotion.model.digest] if promotion and promotion.model else [],
+        "symbol": instrument.symbol,
+        "build": promotion.model.build if promotion and promotion.model else None,
+        "cash": cash,
+        "stopped": stopped,
+        "rows": build_id(done.identity),
+        **plain,
+    }
+    run.manifest.setdefault("results", {})["trade"] = {k: None if v != v else v for k, v in told.items()}
+    run.say(describe_trading(metrics, instrument, cash))
+    run.say(ending(plain, stopped, promotion is not None, store, run.config["lane"]["memory"]))
+    return Traded(stopped, metrics, told["fingerprint"])

@@ -1,0 +1,44 @@
+"""Who is told what a trader does: the session's log, and who looks on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from btcframe.types import EventArray, StateArray
+
+PROMOTE = "promote"
+"""The log's command for a promotion: row_ns, index, model (where it lies, or ""), fitted_ns."""
+
+STOPPED = "stopped"
+"""The log's command for a stop: state, code, why. Nobody gave it: what it follows from is in the log, and a replay comes
+to it by itself."""
+
+Notify = Callable[..., None]
+"""Observers: ``notify(kind, **data)``."""
+
+
+class Log(Protocol):
+    """Where a session's inputs beside the market are written, see `session_log.SessionWriter`."""
+
+    def command(self, ts: int, name: str, /, **data: Any) -> None:
+        """Something the trader was told, or that stopped it."""
+
+    def orders(self, orders: StateArray) -> None:
+        """What the venue said about orders."""
+
+    def fills(self, fills: StateArray) -> None:
+        """What the venue said about fills."""
+
+
+class Watch(Protocol):
+    """Who looks on while the trader works, in its thread; nothing it does has an effect on what is decided."""
+
+    def booked(self, events: EventArray, start: int, stop: int) -> None:
+        """events[start:stop] are in the book, and no row was closed."""
+
+    def closed(self) -> None:
+        """A row and its features are there."""
+
+    def signalled(self) -> None:
+        """It was decided."""

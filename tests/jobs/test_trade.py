@@ -1,0 +1,396 @@
+"""`btcframe trade` end to end on the local exchange: what it leaves, what it survives, and that a replay repeats it."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from live_sessions import MOODS, Flaky, Place, catalog, down, once, place
+
+from btcframe.api import TraderState
+from btcframe.audit import load_tables
+from btcframe.config import Lane, Trade, check_settings
+from btcframe.control import SHED
+from btcframe.errors import ConfigError, DataError, ModelError
+from btcframe.jobs import replay as replay_job
+from btcframe.jobs import train as train_job
+from btcframe.plugins import Catalog
+from btcframe.run import Run, load_manifest
+from btcframe.session import ACCOUNT, SESSION, TABLES
+from btcframe.session_log import CommandItem, FrameItem, SessionLog, files
+from btcframe.spool import drain
+from btcframe.stored_rows import TABLE as ROWS
+from btcframe.stored_rows import to_rows
+from btcframe.stores.records import TABLES as RECORDS
+from btcframe.types import RowFlag
+
+from jobs.small import make_run  # isort: skip
+
+SETTINGS = {"features": {"book": {"plugin": "book"}}}
+
+
+@pytest.fixture(scope="module")
+def found() -> Catalog:
+    return catalog()
+
+
+@pytest.fixture
+def here(tmp_path: Path, found: Catalog) -> Iterator[Place]:
+    with place(tmp_path, found) as at:
+        yield at
+
+
+@pytest.fixture(autouse=True)
+def calm() -> Iterator[None]:
+    yield
+    Flaky.HAPPENS.clear()
+    for mood in [mood for mood in MOODS if mood != "calm"]:
+        del MOODS[mood]
+
+
+def told(run: Run) -> dict[str, Any]:
+    results: dict[str, Any] = load_manifest(run.dir)["results"]["trade"]
+    return results
+
+
+def replayed(run: Run) -> int:
+    """Replay a session; how many intents it had. Raises where anything differs."""
+    again = make_run(
+        run.dir.parent, run.catalog, f"{run.dir.name}-again", verb="replay", session=str(run.dir)
+    )
+    return replay_job.main(again).intents
+
+
+def rows_of(run: Run) -> Any:
+    """The raw rows in the store."""
+    store, build = run.component("store"), told(run)["rows"]
+    return np.concatenate([to_rows(batch) for batch in store.scan(build, ROWS)])
+
+
+def records_of(run: Run, table: str) -> pa.Table:
+    return pa.Table.from_batches(run.component("store").records(table, run.manifest["id"]), RECORDS[table])
+
+
+def everything_arrived(run: Run) -> None:
+    """All rows and records are in the store, once, and the session replays."""
+    tables, rows = load_tables(run.dir / TABLES), rows_of(run)
+    for name, table in tables.items():
+        assert len(records_of(run, name)) == len(table), name
+    assert (np.diff(rows["row_ns"]) == 100_000_000).all()
+    assert rows["row_ns"].tolist() == tables["equity"]["row_ns"][:-1].tolist()
+    [row] = records_of(run, "runs").to_pylist()
+    assert (row["status"], row["verb"], row["symbol"]) == ("complete", "trade", "BTC/USDT:USDT")
+    assert replayed(run) == len(tables["intents"])
+
+
+def commands(run: Run) -> list[str]:
+    return [item.name for item in SessionLog(run.dir / SESSION) if isinstance(item, CommandItem)]
+
+
+def streams(run: Run) -> list[str]:
+    return [item.stream for item in SessionLog(run.dir / SESSION) if isinstance(item, FrameItem)]
+
+
+# -------------------------------------------------------------------------------------------------- end to end
+
+
+def test_a_session_leaves_everything_and_replays(here: Place) -> None:
+    run = here.session(2.5, **SETTINGS)
+    results, said = told(run), here.said(run)
+    assert results["stopped"] == "duration" and results["fills"] > 2
+    assert results["counters"]["lane"]["held_bytes"] == 0 and results["counters"]["shed"]["shed"] == 0
+    assert set(results["latency"]) >= {"decode", "book", "row", "signal", "total"}
+    everything_arrived(run)
+    assert "No model (trained=runs/…): nothing is predicted" in said
+    assert "Over after 0:00:0" in said and f"as build {results['rows']}" in said
+    assert "fills" in run.console.shown or "fill" in run.console.shown  # type: ignore[attr-defined]
+    assert json.loads((run.dir / "status.json").read_text())["status"] == "ended"
+
+
+def test_with_a_model_it_predicts_and_goes_on_from_where_it_was(here: Place, tmp_path: Path) -> None:
+    settings = SETTINGS | {
+        "clock": {"plugin": "time", "every": "100ms"},
+        "source": {"plugin": "synthetic", "duration": "5m"},
+        "validation": {"folds": 2, "embargo": "10s", "min_train": 200, "expanding": True},
+    }
+    trained = make_run(tmp_path, here.catalog, "trained", verb="train", **settings)
+    with trained.recorded():
+        train_job.main(trained)
+    first = here.session(2.0, trained=str(trained.dir), **SETTINGS)
+    tables = load_tables(first.dir / TABLES)
+    model = sorted((trained.dir / "models").iterdir())[-1]
+    assert (
+        len(tables["predictions"]) == 2 * len(rows_of(first)) and (tables["predictions"]["model"] == 1).all()
+    )
+    assert told(first)["models"] == [json.loads((model / "manifest.json").read_text())["digest"]]
+    assert records_of(first, "promotions")["digest"].to_pylist() == told(first)["models"]
+    everything_arrived(first)
+    account = json.loads((first.dir / ACCOUNT).read_text())
+
+    second = here.session(2.0, trained=str(trained.dir), warm_start=str(first.dir), **SETTINGS)
+    assert load_manifest(second.dir)["results"]["warm_start"]["way"] == "saved state"
+    assert commands(second)[:2] == ["warm_start", "restore"]
+    begun = load_tables(second.dir / TABLES)
+    assert begun["equity"]["cash"][0] == pytest.approx(_cash(account))
+    assert begun["orders"]["order_id"].min() == account["orders"] + 1
+    assert f"{account['ledger']['position_lots']:+,} lots held" in here.said(second)
+    everything_arrived(second)
+
+
+def _cash(account: dict[str, Any]) -> float:
+    ledger = account["ledger"]
+    return float(ledger["start_cash"] + ledger["flow"] * 0.1 * 0.001 - ledger["fees"] - ledger["funding"])
+
+
+def test_a_session_on_a_recording_is_the_same_every_time(here: Place) -> None:
+    recorded = here.session(2.0, **SETTINGS)
+    source = {"plugin": "session_log", "path": str(recorded.dir)}
+    runs = [here.session(60.0, instead=source, **SETTINGS) for _ in range(2)]
+    assert [told(run)["stopped"] for run in runs] == ["end", "end"]
+    assert told(runs[0])["fingerprint"] == told(runs[1])["fingerprint"] == told(recorded)["fingerprint"]
+    everything_arrived(runs[0])
+
+
+def test_it_is_halted_from_outside_and_a_restart_begins_so(here: Place) -> None:
+    first = here.session(
+        3.0, lambda run, at: (run.dir / "halt.json").touch() if at > 1.0 else None, **SETTINGS
+    )
+    results = told(first)
+    assert results["state"] == "halted" and "halt" in commands(first)
+    assert load_tables(first.dir / TABLES)["equity"]["state"][-1] == TraderState.HALTED
+    assert "The trader is halted" in here.said(first)
+    everything_arrived(first)
+    second = here.session(1.5, warm_start=str(first.dir), **SETTINGS)
+    assert told(second)["orders"] == 0 and told(second)["state"] == "halted"
+    replayed(second)
+
+
+# ------------------------------------------------------------------------------------------------------ faults
+
+
+def test_a_store_that_is_away_and_comes_back(here: Place) -> None:
+    Flaky.HAPPENS.append(down)
+    store = {"plugin": "flaky", "path": str(here.folder / "lake")}
+    run = here.session(3.0, once(1.5, Flaky.HAPPENS.clear), store=store, **SETTINGS)
+    assert told(run)["counters"]["spool"]["lost"] == 0
+    everything_arrived(run)
+
+
+def test_a_store_that_stays_away(here: Place) -> None:
+    Flaky.HAPPENS.append(down)
+    store = {"plugin": "flaky", "path": str(here.folder / "lake")}
+    run = here.session(1.5, store=store, **SETTINGS)
+    assert "not all are in the store: the store is away" in here.said(run)
+    Flaky.HAPPENS.clear()
+    drained = drain(run.config["spool"], run.component("store"))
+    assert drained.left == drained.apart == 0
+    tables = load_tables(run.dir / TABLES)
+    assert all(len(records_of(run, name)) == len(table) for name, table in tables.items())
+    batches = run.component("store").scan(told(run)["rows"], ROWS, whole=False)
+    assert sum(len(batch) for batch in batches) == len(tables["equity"]) - 1
+    assert len(records_of(run, "runs")) == 1
+
+
+def full_disk(monkeypatch: pytest.MonkeyPatch, since: float, until: float) -> tuple[Any, list[int]]:
+    """What makes the disk of the log full for a while, as `then` of a session; and the writes that met it."""
+    real, met, full = os.pwrite, list[int](), list[bool]()
+
+    def pwrite(file: int, data: Any, at: int) -> int:
+        if full:
+            met.append(at)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(file, data, at)
+
+    def meddle(run: Run, at: float) -> None:
+        full[:] = [True] if since < at < until else []
+
+    monkeypatch.setattr(files.os, "pwrite", pwrite)
+    return meddle, met
+
+
+def test_a_disk_that_is_full_for_a_while(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    meddle, met = full_disk(monkeypatch, 0.5, 1.5)
+    run = here.session(3.0, meddle, **SETTINGS)
+    assert met and told(run)["counters"]["lane"]["failures"] == 0
+    assert told(run)["counters"]["shed"]["shed"] == 0
+    everything_arrived(run)
+
+
+def test_a_disk_that_is_full_until_the_memory_is(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is consumed that the log cannot take, so nothing that was acted upon is lost; then it goes on."""
+    meddle, met = full_disk(monkeypatch, 0.5, 3.0)
+    small = {"lane": {"latest": "50ms", "memory": 80_000}, "state": {"every": "0s", "fresh": "10m"}}
+    run = here.session(5.0, meddle, **small, **SETTINGS)
+    lane, shed, rows = *(told(run)["counters"][part] for part in ("lane", "shed")), rows_of(run)
+    assert met and shed["shed"] > 5 and shed["shut"] == 0 and SHED in streams(run)
+    assert lane["most_bytes"] < 100_000 and lane["held_bytes"] == 0
+    assert np.isnan(rows["mid"]).any() and not np.isnan(rows["mid"][-3:]).any()
+    everything_arrived(run)
+
+
+def test_a_receiver_that_is_slower_than_the_market(here: Place) -> None:
+    """What has waited too long is left out before it is consumed, said in the log, and the book is whole again after."""
+    slow = once(1.0, lambda: time.sleep(1.0))
+    run = here.session(4.0, slow, trade={"duration": "4s", "lag": "400ms"}, **SETTINGS)
+    shed, rows = told(run)["counters"]["shed"], rows_of(run)
+    assert shed["shed"] > 5 and shed["shut"] == 0
+    assert streams(run).count(SHED) >= 1
+    assert rows["flags"][np.isnan(rows["mid"])].tolist().count(int(RowFlag.GAP)) >= 1
+    assert not np.isnan(rows["mid"][-5:]).any()
+    assert "Left out under overload" in here.said(run)
+    everything_arrived(run)
+
+
+def test_a_writer_that_dies(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, calls = os.pwrite, []
+
+    def pwrite(file: int, data: Any, at: int) -> int:
+        calls.append(at)
+        if len(calls) in (3, 5):
+            raise ZeroDivisionError("a bug in the writer")
+        return real(file, data, at)
+
+    monkeypatch.setattr(files.os, "pwrite", pwrite)
+    run = here.session(3.0, **SETTINGS)
+    assert told(run)["counters"]["lane"]["restarts"] == 2
+    assert "its thread was restarted 2 times" in here.said(run)
+    everything_arrived(run)
+
+
+def test_a_feature_that_raises_is_switched_off_and_nothing_more_is_opened(here: Place) -> None:
+    def moody(row: int) -> None:
+        if row == 12:
+            raise ValueError("it has had enough")
+
+    MOODS["sour"] = moody
+    features = {"book": {"plugin": "book"}, "moody": {"plugin": "moody", "mood": "sour"}}
+    run = here.session(2.5, features=features)
+    results = told(run)
+    assert list(results["contained"]) == ["features.moody"] and results["state"] == "reducing"
+    assert "it has had enough" in results["contained"]["features.moody"]
+    assert "Switched off: features.moody" in here.said(run)
+    intents = load_tables(run.dir / TABLES)["intents"]
+    assert (np.char.startswith(intents["veto"][-2:], b"reducing")).all() or len(intents) < 3
+    everything_arrived(run)
+
+
+def test_a_feature_that_stalls_is_switched_off_in_the_same_place_in_a_replay(here: Place) -> None:
+    MOODS["slow"] = lambda row: time.sleep(0.05) if 10 <= row < 20 else None
+    features = {"book": {"plugin": "book"}, "moody": {"plugin": "moody", "mood": "slow"}}
+    run = here.session(3.0, features=features, trade={"duration": "3s", "stall": "30ms"})
+    results = told(run)
+    assert results["contained"]["features.moody"].startswith("it stalled: ")
+    assert commands(run).count("contain") == 1 and results["state"] == "reducing"
+    MOODS["slow"] = lambda row: None  # the replay is told, and need not feel it
+    everything_arrived(run)
+
+
+def test_a_restart_in_the_middle_of_a_gap(here: Place) -> None:
+    first = here.session(2.0, once(1.4, lambda: here.inject("outage+10s")), **SETTINGS)
+    assert np.isnan(rows_of(first)["mid"][-1]), "it ended within the gap"
+    here.until_up()
+    second = here.session(2.0, warm_start=str(first.dir), **SETTINGS)
+    assert load_manifest(second.dir)["results"]["warm_start"]["way"] == "saved state"
+    rows = rows_of(second)
+    assert rows["flags"][0] & int(RowFlag.GAP | RowFlag.PARTIAL) and not np.isnan(rows["mid"][-1])
+    assert rows["row_ns"][0] > rows_of(first)["row_ns"][-1]
+    everything_arrived(second)
+
+
+# --------------------------------------------------------------------------------------------------- bad input
+
+
+def bad(folder: Path, found: Catalog, **changes: Any) -> Run:
+    source = {"plugin": "random_walk", "duration": "10s"}
+    config = {"verb": "trade", "source": source, "trade": vars(Trade()), "lane": vars(Lane())}
+    return make_run(folder, found, **config | changes)
+
+
+def start(run: Run) -> None:
+    from btcframe.jobs import trade
+
+    with run.recorded():
+        trade.main(run)
+
+
+def test_only_paper(tmp_path: Path, found: Catalog) -> None:
+    with pytest.raises(ConfigError, match="is on paper only: venue elsewhere would send real orders"):
+        start(bad(tmp_path, found, venue={"plugin": "elsewhere"}))
+
+
+def test_a_source_without_a_book(tmp_path: Path, found: Catalog) -> None:
+    with pytest.raises(ConfigError, match="trading needs one"):
+        start(bad(tmp_path, found, source={"plugin": "klines", "paths": ["x.csv"], "symbol": "BTC/USDT"}))
+
+
+def test_a_model_of_another_config(tmp_path: Path, found: Catalog) -> None:
+    trained = make_run(tmp_path, found, "trained", verb="train")
+    with trained.recorded():
+        train_job.main(trained)
+    with pytest.raises(ModelError, match="the models were trained with label"):
+        start(
+            bad(
+                tmp_path,
+                found,
+                trained=str(trained.dir),
+                label={"plugin": "forward_return", "horizons": ["7s"]},
+            )
+        )
+
+
+def test_a_run_without_models(tmp_path: Path, found: Catalog) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="is not a run: it has no manifest"):
+        start(bad(tmp_path, found, trained=str(tmp_path / "empty")))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "is of None, the source is of"),
+        ('{"symbol": "ETH/USDT"}', "is of ETH/USDT, the source is of BTC/USDT"),
+        ('{"symbol": "BTC/USDT:USDT", "ledger": {"position_lots": 0}}', "the saved account cannot be used"),
+    ],
+)
+def test_an_account_that_is_damaged_or_of_another_market(
+    tmp_path: Path, found: Catalog, text: str, message: str
+) -> None:
+    (tmp_path / "before").mkdir()
+    (tmp_path / "before" / ACCOUNT).write_text(text)
+    with pytest.raises(DataError, match=message):
+        start(bad(tmp_path, found, warm_start=str(tmp_path / "before")))
+
+
+def test_a_market_in_which_no_row_closes(tmp_path: Path, found: Catalog) -> None:
+    source = {"plugin": "random_walk", "duration": "1s", "rate": 2.0}
+    with pytest.raises(DataError, match="no row was closed"):
+        start(bad(tmp_path, found, source=source, clock={"plugin": "time", "every": "10s"}))
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "message"),
+    [
+        ("trade", {"duration": "soon"}, "trade.duration: 'soon' is not a duration"),
+        ("trade", {"lag": "0s"}, "trade.lag: 0s is no time at all"),
+        ("trade", {"stall": "x"}, "trade.stall: 'x' is not a duration"),
+        ("lane", {"soonest": "2s"}, "lane.soonest: 2s is later than lane.latest, 1s"),
+        ("lane", {"memory": 1000}, "lane.memory: 1,000 bytes are too little"),
+        ("lane", {"least": 0}, "lane.least: 0 is not a number of items"),
+        ("lane", {"most": 10}, "lane.least: 256 is not a number of items from 1 to lane.most, 10"),
+    ],
+)
+def test_settings_that_make_no_sense(
+    tmp_path: Path, found: Catalog, section: str, setting: dict[str, Any], message: str
+) -> None:
+    run = bad(tmp_path, found)
+    with pytest.raises(ConfigError, match=message):
+        check_settings({**run.config, section: run.config[section] | setting})

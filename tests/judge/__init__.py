@@ -1,0 +1,1 @@
+"""Our simulated venue and hftbacktest on the same orders: docs/judge.md."""
