@@ -3,7 +3,7 @@
 Ours: everything that `btcframe trade` does in paper: socket thread, decoder with its verified book, all features, the
 regime, a ridge predictor, policy, risk, the simulated venue, the log (fsync), tables, spool and store; the process's CPU,
 all threads. Peer: a plain `websockets` client that looks at nothing. The exchange is a process of its own that sends a
-depth-200 book at that pace, on loopback. Then an hour of a synthetic market as fast as it goes: how the memory grows.
+depth-200 book at that pace, on loopback. Then hours of a synthetic market as fast as it goes: how the memory grows.
 """
 
 from __future__ import annotations
@@ -106,9 +106,9 @@ def _messages(batch: Batch) -> int:
 
 
 def grown(folder: Path) -> Iterator[tuple[str, ...]]:
-    """Peak memory of sessions of two lengths."""
+    """Peak memory of sessions of two lengths, both longer than what a table is merged in at a time."""
     before = 0.0
-    for minutes in (10, 60):
+    for minutes in (120, 240):
         place = folder / f"{minutes}m"
         options = (
             "source=synthetic", f"source.duration={minutes}m", *SETTINGS, f"hydra.run.dir={place}",
