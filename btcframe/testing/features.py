@@ -22,7 +22,9 @@ from btcframe.testing.checks import (
 from btcframe.testing.streams import Stream
 from btcframe.types import ROW, RowArray, RowFlag
 
-_MEASURED = tuple(f for f in ROW.names or () if ROW[f].base.kind == "f" and f != "quality")  # that one is always known
+_MEASURED = tuple(
+    f for f in ROW.names or () if ROW[f].base.kind == "f" and f != "quality"
+)  # that one is always known
 
 BEFORE = 100
 """Good rows after the longest warm-up before a bad one is injected."""
