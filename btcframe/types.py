@@ -114,7 +114,7 @@ ROW = np.dtype(
         ("first_exch_ts", "i8"),  # ns, first and last exchange stamp consumed; 0 without
         ("last_exch_ts", "i8"),
         ("latency_ns", "i8"),  # local_ts - exch_ts of the last stamped event, as logged (skew included)
-        ("age_ns", "i8"),  # row_ns - local_ts of the last book message; of a bar: since the last one with a trade
+        ("age_ns", "i8"),  # row_ns - local_ts of the last book message, or bar with a trade
         ("quality", "f8"),  # 0 (cannot be used) to 1 (nothing to complain of): docs/quality.md
     ],
     align=True,
