@@ -99,7 +99,8 @@ _SESSION_HELP = """
   resume [DIR]          go on (--why TEXT, --wait SECONDS)
   explain ORDER [DIR]   what was seen, predicted, decided, vetoed, sent, answered and filled; without ORDER: its orders
 
-DIR is the session's directory; without it the newest below runs/ whose process runs. --json is for scripts.
+DIR is the session's directory; without it the newest below runs/ whose process runs, for explain the newest run or
+session that traded. --json is for scripts.
 """
 
 
@@ -161,7 +162,10 @@ def dispatch(arguments: list[str]) -> int:
 
         hydra_main(word, _positional(word, rest))
     elif word in NOUNS and {"-h", "--help"} & set(rest):
-        print(f"btcframe {word}: {NOUNS[word]}\n  btcframe {word} [{'|'.join(SUBCOMMANDS[word]) or 'DIR'}]")
+        usage = (
+            "DIR [OTHER] [--sensitivity]" if word == "report" else f"[{'|'.join(SUBCOMMANDS[word]) or 'DIR'}]"
+        )
+        print(f"btcframe {word}: {NOUNS[word]}\n  btcframe {word} {usage}")
         if word == "db":
             print(_DB_HELP, end="")
         if word == "exchange":

@@ -69,10 +69,8 @@ class Desk:
         self.ledger = Ledger(instrument, cash)
         self.stops = Stops(audit.stops, contain=contain, log=log, notify=notify)
         self.counts, self.vetoes = dict.fromkeys(COUNTS, 0), dict[str, int]()
-        self.flattening, self._closing = (
-            False,
-            0,
-        )  # whether the position is to be closed, and the order that does
+        self.flattening = False  # whether the position is to be closed
+        self._closing = 0  # the order that does it
         self._position: Position | None = None  # made anew when it was asked for after a change
         self._orders = Orders(audit.orders, instrument.symbol)
         self._rules = Rules(rules, self.failed, columns)
@@ -156,7 +154,7 @@ class Desk:
             (
                 now_ns, self.row_ns, order_id, intent.ticks, whole(asked.lots), 0 if veto else intent.lots,
                 intent.action, intent.side, intent.tif, intent.reduce_only, self.model,
-                asked.reason.encode()[:24], veto.encode()[:24], cut.encode()[:24], *_best(market),
+                asked.reason.encode(errors="replace")[:24], veto.encode()[:24], cut.encode()[:24], *_best(market),
             )
         )  # fmt: skip
         self.counts["intents"] += 1

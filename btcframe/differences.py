@@ -28,11 +28,13 @@ def first_difference(
     recorded: Mapping[str, StateArray],
     replayed: Mapping[str, StateArray],
     names: tuple[str, str] = ("recorded", "replayed"),
+    *,
+    cut: bool = False,
 ) -> str:
     """Where two sessions part: table, record, time and every field that differs; "" where they are the same.
 
     The earliest in time is told, over all compared tables: what follows from it explains nothing. Of several at one
-    moment it is that of the intents, then the orders, then the fills.
+    moment it is that of the intents, then the orders, then the fills. With `cut` the first may end before the second.
     """
     found: list[tuple[int, int, str]] = []
     for order, name in enumerate(COMPARED):
@@ -42,7 +44,7 @@ def first_difference(
         if at < both:
             ns = int(min(a["ns"][at], b["ns"][at]))
             found.append((ns, order, _head(name, at, ns, "differs") + _beside(name, a[at], b[at], names)))
-        elif len(a) != len(b):
+        elif len(a) > len(b) or (len(a) < len(b) and not cut):
             more, what = (a, f"{names[0]} only") if len(a) > len(b) else (b, f"{names[1]} only")
             ns = int(more["ns"][both])
             found.append((ns, order, f"{_head(name, both, ns, f'is {what}')}\n  {_told(name, more[both])}"))

@@ -100,6 +100,8 @@ class Forecasts:
         except BaseException:  # what it had written until then means nothing
             self.prediction, self.regime = np.frombuffer(self._blank, PREDICTION), self._no_regime[0]
             raise
+        for told in (prediction, self.regime):
+            told.setflags(write=False)  # who decides and who checks it see the same
         return True
 
 

@@ -139,12 +139,11 @@ class Session:
         PluginError
             If the venue contradicts itself.
         """
-        while self._asked:
-            name, data = self._asked.popleft()
-            self._trader.command(name, **data)
+        events = batch.events
+        if self._asked:
+            self._obey(events)
         self._slow.batch(batch)
         self._clock.take(batch)
-        events = batch.events
         self.latency.decoded(events, self._clock.offset_ns)
         self._trader.consume(events)
         if (stalled := self._onlooker.stalled) is not None:
@@ -155,6 +154,13 @@ class Session:
             self._shown_rows, self._shown_ns = self.rows, mono_ns
             self._publish(events)
         self._remember(mono_ns)
+
+    def _obey(self, events: EventArray) -> None:
+        """Do what was asked, before these events: the first ones tell what time it is."""
+        first = not self._counts["events"]
+        while self._asked and (len(events) or not first):
+            name, data = self._asked.popleft()
+            self._trader.command(name, **data, **({"ns": events["local_ts"][0].item()} if first else {}))
 
     def _contain(self, name: str, took_ns: int) -> None:
         self._onlooker.stalled = None
@@ -207,11 +213,18 @@ class Session:
         self._slow.state(state, sum(array.nbytes for array in state.memory.values()))
 
     def end(self, *, flatten: bool) -> None:
-        """The last turn: nothing works any more, and all is handed over."""
+        """The last turn: nothing works any more, and all is written.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be.
+        """
         self._trader.finish(flatten=flatten)
         self._keep_account()
         if self._state_ns and self._counts["events"]:
             self._keep_state()
+        self._slow.close()
 
     def run(
         self,
@@ -276,6 +289,11 @@ class Session:
         """Closed so far."""
         return self._trader.counts["rows"]
 
+    @property
+    def cause(self) -> str:
+        """Why the trader may not do all it could; "" where it may."""
+        return self._trader.cause
+
     def vetoes(self) -> Mapping[str, int]:
         """Intents that were denied, by code."""
         return dict(self._trader.vetoes)
@@ -299,5 +317,5 @@ class Session:
             "clock": self._clock.offset.plain(),
             "contained": dict(self._trader.contained),
             "state": TraderState(self._trader.state).name.lower(),
-            "cause": self._trader.cause,
+            "cause": self.cause,
         }

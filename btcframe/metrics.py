@@ -48,6 +48,7 @@ GAUGES = {
     "shed": ("shut",),
     "lane": ("held_bytes", "most_bytes", "waiting", "failures", "flush_ms", "batch"),
     "spool": ("rows", "bytes", "age_ns", "memory", "apart", "failures"),
+    "observers": ("waiting",),
 }
 """What goes up and down among the counters of a session, by part; all others only grow."""
 
@@ -84,15 +85,42 @@ def address_of(text: str) -> Address:
     return Address(host, int(port))
 
 
+class Endpoint:
+    """Where Prometheus asks. It tells of the process alone until there is a session.
+
+    Parameters
+    ----------
+    url : str
+    registry : CollectorRegistry
+    """
+
+    def __init__(self, url: str, registry: CollectorRegistry) -> None:
+        self.url, self._registry = url, registry
+
+    @contextlib.contextmanager
+    def showing(self, session: Observed, counters: Counters | None = None) -> Iterator[None]:
+        """Tell of a session while the block lasts.
+
+        Parameters
+        ----------
+        session : Observed
+        counters : callable, optional       in place of the session's, by part and name
+        """
+        collector = SessionCollector(session, counters or session.counters)
+        self._registry.register(collector)
+        try:
+            yield
+        finally:
+            self._registry.unregister(collector)
+
+
 @contextlib.contextmanager
-def serving(address: str, session: Observed, counters: Counters | None = None) -> Iterator[str]:
-    """Answer Prometheus while the block lasts, in threads of its own; gives out the URL.
+def serving(address: str) -> Iterator[Endpoint]:
+    """Answer Prometheus while the block lasts, in threads of its own.
 
     Parameters
     ----------
     address : str       HOST:PORT
-    session : Observed
-    counters : callable, optional       in place of the session's, by part and name
 
     Raises
     ------
@@ -101,7 +129,6 @@ def serving(address: str, session: Observed, counters: Counters | None = None) -
     """
     host, port = address_of(address)
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(SessionCollector(session, counters or session.counters))
     ProcessCollector(registry=registry)
     try:
         server, thread = start_http_server(port, host, registry)
@@ -113,7 +140,7 @@ def serving(address: str, session: Observed, counters: Counters | None = None) -
         ) from error
     try:
         shown = f"[{host}]" if ":" in host else host
-        yield f"http://{shown}:{server.server_port}/metrics"
+        yield Endpoint(f"http://{shown}:{server.server_port}/metrics", registry)
     finally:
         server.shutdown()
         server.server_close()

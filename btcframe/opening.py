@@ -43,6 +43,7 @@ from btcframe.spool.settings import settings_of
 from btcframe.spool.writer import Spool
 from btcframe.stored_rows import TABLE as ROW_TABLE
 from btcframe.switch import standing
+from btcframe.telling import Teller
 from btcframe.types import EVENT, NS, EventFlag, Instrument, Kind
 from btcframe.warm_start import WARM_START, WarmStart, identity_of, warm_start
 
@@ -91,8 +92,10 @@ def opened(run: Run, source: Source) -> Iterator[Opened]:
         promotion = production(run, Path(config["trained"]), instrument) if config["trained"] else None
         account = account_of(Path(config["warm_start"]), instrument) if config["warm_start"] else None
         load_kernels(run, instrument, promotion)
-        start, batches = warm_start(run, feed)
+        whose = identity_of(run, instrument)
         audit = Audit(directory / TABLES, kept=1 << 62)
+        tell = Teller(run.catalog.notify, str(directory))
+        stack.enter_context(tell.running())
         spool = stack.enter_context(
             Spool(run.component("store"), settings_of(config["spool"]), observe=run.catalog.notify).running()
         )
@@ -112,9 +115,10 @@ def opened(run: Run, source: Source) -> Iterator[Opened]:
             [[LogSink(log, files), TableSink(audit), memory], [store]],
             Pace(_bounds(run)),
             config["lane"]["memory"],
-            run.notify,
+            tell,
         )
         stack.enter_context(slow.running())
+        start, batches = warm_start(run, feed, whose)  # from here on the market waits for us
         latency = Latency()
         pipeline = open_pipeline(run, instrument, run.component("policy").wakes, time.perf_counter_ns)
         _start(run, start, pipeline, slow)
@@ -124,13 +128,13 @@ def opened(run: Run, source: Source) -> Iterator[Opened]:
         onlooker = Onlooker(latency, pipeline, slow, duration(config, "trade", "stall"))
         trader = open_trader(
             run, pipeline, [promotion] if promotion else [],
-            audit=Audit(hand=slow.table), account=account, log=slow, notify=run.notify, watch=onlooker,
+            audit=Audit(hand=slow.table), account=account, log=slow, notify=tell, watch=onlooker,
         )  # fmt: skip
         stack.enter_context(contextlib.closing(trader))
         session = Session(
             _about(run, instrument, promotion), feed, pipeline, trader, slow, onlooker, latency,
-            identity=identity_of(run, instrument), state_ns=duration(config, "state", "every"),
-            parts=lambda: {"spool": _store_counts(spool)},
+            identity=whose, state_ns=duration(config, "state", "every"),
+            parts=lambda: {"spool": _store_counts(spool), "observers": tell.counts()},
         )  # fmt: skip
         if (guard := getattr(feed, "guard", None)) is not None:
             guard(slow.pressure, duration(config, "trade", "lag"))

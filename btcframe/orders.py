@@ -15,8 +15,12 @@ from btcframe.types import NS, OrderState, StateArray, TimeInForce
 MOST = 1000
 """Intents that a policy may ask for in one decision."""
 
+LARGEST = 1 << 50
+"""The largest price, size or id: a thousand orders of this size still add up in 64 bits."""
+
 _ACTIONS = frozenset(Action)
 _TIFS = frozenset(TimeInForce)
+_STATES = frozenset(OrderState)
 _FINAL = frozenset(state for state in OrderState if state.final)
 
 
@@ -176,7 +180,7 @@ class Orders:
         Raises
         ------
         PluginError
-            If an order was never sent or is final already, or more is filled than was asked for.
+            If an order was never sent or is final already, its state is none, or more is filled than was asked for.
         """
         for record in records.tolist():
             self._report(record)
@@ -185,9 +189,11 @@ class Orders:
     def _report(self, record: tuple[Any, ...]) -> None:
         order_id, ns, venue_ns, _, ticks, lots, filled, state, side, tif, reduce_only, _, why, *_ = record
         order = self._working.get(order_id)
-        if order is None or filled > max(lots, order.lots) or filled < order.filled_lots:
+        known = state in _STATES
+        if order is None or not known or filled > max(lots, order.lots) or filled < order.filled_lots:
+            name = OrderState(state).name if known else f"state {state}"
             raise PluginError(
-                f"the venue reports order {order_id} as {OrderState(state).name}, {filled} of {lots} lots filled",
+                f"the venue reports order {order_id} as {name}, {filled} of {lots} lots filled",
                 where="venue",
                 hint=f"We know it as {order}." if order else "No order of that id works.",
             )
@@ -208,12 +214,15 @@ class Orders:
 
 
 def check_intents(intents: Sequence[Intent]) -> None:
-    """Raise PluginError for what is no list of intents, or is too long for one decision."""
+    """Raise PluginError for what is no list of intents, or is too long for one decision; TypeError where an array is in one."""
     if len(intents) > MOST:
         raise PluginError(f"it asks for {len(intents):,} intents at once, {MOST:,} are the most")
     for intent in intents:
-        known = isinstance(intent, Intent) and intent.action in _ACTIONS and isinstance(intent.reason, str)
-        if not known:
+        hash(
+            intent
+        )  # lists and arrays have none; numbers are looked at one by one, each has a code of its own
+        known = isinstance(intent, Intent) and intent.action in _ACTIONS
+        if not (known and isinstance(intent.reason, str) and intent.reduce_only in (True, False)):
             raise PluginError(
                 f"it asks for {intent!r}, which is no intent",
                 hint="Intent(Action.SUBMIT, side, lots, ticks), for example.",
@@ -221,9 +230,9 @@ def check_intents(intents: Sequence[Intent]) -> None:
 
 
 def whole(value: Any) -> int:
-    """A whole number as an int; 0 for what is not one, such as NaN, or is none that a record can hold."""
+    """A whole number as an int; 0 for what is not one, such as NaN, or is larger than `LARGEST`."""
     try:
         number = operator.index(value)
     except TypeError:
         return 0
-    return number if abs(number) < 1 << 62 else 0
+    return number if abs(number) <= LARGEST else 0

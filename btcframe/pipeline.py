@@ -280,11 +280,13 @@ class Pipeline:
         Returns
         -------
         (usable, bid_ticks, bid_lots, ask_ticks, ask_lots)
-            usable: valid, whole, two-sided and uncrossed; int64 arrays of up to 20 levels, best first, copies.
+            usable: valid, whole, two-sided and uncrossed; int64 arrays of up to 20 levels, best first, copies that
+            cannot be written to: who decides and who checks it see the same.
         """
-        bid_ticks, bid_lots, ask_ticks, ask_lots = np.empty((4, LEVELS), np.int64)
-        sound, bids, asks = top(self._book, bid_ticks, bid_lots, ask_ticks, ask_lots)
-        return bool(sound), bid_ticks[:bids], bid_lots[:bids], ask_ticks[:asks], ask_lots[:asks]
+        levels = np.empty((4, LEVELS), np.int64)
+        sound, bids, asks = top(self._book, *levels)
+        levels.setflags(write=False)
+        return bool(sound), levels[0, :bids], levels[1, :bids], levels[2, :asks], levels[3, :asks]
 
     def save(self) -> dict[str, Any]:
         """Copy all memory: what `restore` needs to go on to the same bits."""

@@ -25,9 +25,14 @@ _BEFORE = (PROMOTE, WARM_START, RESTORE)
 
 
 def play_again(
-    session: Run, *, tables: Path | None = None, venue: Venue | None = None, advance: Callable[[int], None]
+    session: Run,
+    *,
+    tables: Path | None = None,
+    venue: Venue | None = None,
+    advance: Callable[[int], None],
+    whole: bool = True,
 ) -> Trader:
-    """Play the session in `session.dir` again, to its end.
+    """Play the session in `session.dir` again, to its end or to that of its log.
 
     Parameters
     ----------
@@ -35,6 +40,7 @@ def play_again(
     tables : Path, optional     where its tables are put; None: they stay in memory
     venue : Venue, optional     another one than the session's
     advance : callable          told how many events were consumed
+    whole : bool                whether a log that ends before its session did is refused
 
     Returns
     -------
@@ -56,7 +62,7 @@ def play_again(
         feed = recorded_feed(log, source, seed=session.seed, on_item=told.append)
         stack.enter_context(contextlib.closing(feed))
         promotions = of_log(log, directory, session.catalog)
-        if not log.complete:
+        if whole and not log.complete:
             raise DataError(
                 "the session log ends before the session did", where=str(log.path),
                 hint="It has no closing line: the file was cut, or is not this run's.",

@@ -95,7 +95,7 @@ def report_build(directory: Path, manifest: Mapping[str, Any], catalog: Catalog)
     StoreError
         If the page cannot be written.
     """
-    page = build_page(directory.resolve().name, manifest, _build(manifest, catalog))
+    page = build_page(_name(directory), manifest, _build(manifest, catalog))
     save(directory / PAGE, page)
     return directory / PAGE
 
@@ -110,7 +110,7 @@ def report_regimes(directory: Path, manifest: Mapping[str, Any]) -> Path:
     StoreError
         If the page cannot be written.
     """
-    save(directory / PAGE, regimes_page(directory.resolve().name, manifest, load_found(directory)))
+    save(directory / PAGE, regimes_page(_name(directory), manifest, load_found(directory)))
     return directory / PAGE
 
 
@@ -191,7 +191,7 @@ def gather(
         verdict = conclude(session.evidence, f"{symbol}, source {market.source}", market.money, seed=seed)
     return Findings(
         manifest=manifest,
-        name=directory.resolve().name,
+        name=_name(directory),
         market=market,
         verdict=verdict,
         session=session,
@@ -206,6 +206,12 @@ def gather(
         varied=_attempt(missing, "sensitivity", partial(load_varied, directory)) if session else None,
         missing=missing,
     )
+
+
+def _name(directory: Path) -> str:
+    """What a run is called on its page; a member of a sweep, which is but a number, with its sweep."""
+    path = directory.resolve()
+    return f"{path.parent.name}/{path.name}" if path.name.isdecimal() else path.name
 
 
 def _attempt(missing: dict[str, str], name: str, make: Callable[[], T]) -> T | None:
@@ -263,7 +269,7 @@ def _beside(session: Session, other: Path) -> Beside:
     tables, instrument = _tables(other, manifest)
     return beside(
         session.tables, tables, session.instrument, instrument,
-        name=other.resolve().name, verb=manifest["verb"], venue=manifest["config"]["venue"]["plugin"],
+        name=_name(other), verb=manifest["verb"], venue=manifest["config"]["venue"]["plugin"],
     )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -67,7 +68,7 @@ class Rules:
             try:
                 answer = rule.check(intent, account, market)
                 if isinstance(answer, Veto):
-                    return Verdict(intent, answer.code or name, cut)
+                    return Verdict(intent, _text(answer.code) or name, cut)
                 if answer is not intent:
                     _refuse_more(name, intent, answer)
             except Exception as error:  # noqa: BLE001 - whether the session goes on is decided there
@@ -86,6 +87,8 @@ class Rules:
         for name, rule in self._stoppers.items():
             try:
                 stop = rule.stop(account, market)
+                if stop is not None:
+                    _refuse_nonsense(name, stop)
             except Exception as error:  # noqa: BLE001 - whether the session goes on is decided there
                 self._contain(f"risk.{name}", error)
                 continue
@@ -93,11 +96,33 @@ class Rules:
                 yield stop
 
 
+def _text(value: str) -> str:
+    """A rule's text as it can be written down. Raises TypeError for what is none."""
+    return str.encode(value, errors="replace").decode()
+
+
+def _refuse_nonsense(name: str, stop: Stop) -> None:
+    """Raise PluginError unless it is a stop."""
+    known = isinstance(stop, Stop) and stop.state in _STOPPED and isinstance(stop.until_ns, int)
+    if (
+        known
+        and stop.code
+        and all(isinstance(text, str) and _text(text) == text for text in (stop.code, stop.detail))
+    ):
+        return
+    raise PluginError(
+        f"risk rule {name} made {stop}, which is no stop",
+        where=f"risk.{name}",
+        hint="Stop(TraderState.REDUCING or HALTED, code, detail), or None.",
+    )
+
+
 def _refuse_more(name: str, intent: Intent, answer: Intent) -> None:
     """Raise PluginError unless the answer is the intent, perhaps with fewer lots or reduce-only."""
     if isinstance(answer, Intent):
         same = intent._replace(lots=answer.lots, reduce_only=answer.reduce_only, reason=answer.reason)
-        if answer == same and answer.lots <= intent.lots and answer.reduce_only >= intent.reduce_only:
+        less = operator.index(answer.lots) <= intent.lots and answer.reduce_only >= intent.reduce_only
+        if answer == same and less and answer.reduce_only in (True, False):
             return
     raise PluginError(
         f"risk rule {name} made {answer} of {intent}",

@@ -30,6 +30,7 @@ from btcframe.plugins import Catalog
 from btcframe.provenance import code_of, requirements, versions
 from btcframe.selection import chosen
 from btcframe.slots import CHOICES
+from btcframe.status import STATUS
 
 MANIFEST = "manifest.json"
 _WRITTEN = ("btcframe", "verb", "seed", "config", "machine", "packages", "plugins", "command", "status")
@@ -273,6 +274,27 @@ def load_manifest(directory: Path) -> dict[str, Any]:
     DataError
         If there is none, it cannot be read, or the run did not finish.
     """
+    manifest = any_manifest(directory)
+    if manifest["status"] != "complete":
+        named = shlex.quote(str(directory))
+        raise DataError(
+            f"the run in {directory} is not whole: its status is {manifest['status']!r}",
+            hint=str(manifest.get("error", "")),
+            next=f"Does it run? btcframe session status {named}. If not, go on from it: btcframe trade warm_start={named} …"
+            if (directory / STATUS).is_file()
+            else f"Run it again: btcframe {shlex.join([manifest['verb'], *manifest['command']])}",
+        )
+    return manifest
+
+
+def any_manifest(directory: Path) -> dict[str, Any]:
+    """Manifest of a run, whether it finished or not.
+
+    Raises
+    ------
+    DataError
+        If there is none, or it cannot be read.
+    """
     path = directory / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -283,12 +305,6 @@ def load_manifest(directory: Path) -> dict[str, Any]:
         raise DataError(f"{path} cannot be read: {error}") from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("config"), dict):
         raise DataError(f"{path} is not the manifest of a run: it has no config")
-    if manifest.get("status") != "complete":
-        raise DataError(
-            f"the run in {directory} is not whole: its status is {manifest.get('status')!r}",
-            hint=str(manifest.get("error", "")),
-            next=f"Run it again: btcframe {shlex.join([manifest.get('verb', ''), *manifest.get('command', [])])}",
-        )
     absent = [key for key in _WRITTEN if key not in manifest]
     if absent:
         raise DataError(

@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from btcframe.api import Source, Venue, Wakes
 from btcframe.artefacts import Builder, load_model, read_manifest
 from btcframe.audit import Audit
@@ -133,7 +135,7 @@ def restored_from(log: SessionLog) -> dict[str, Any] | None:
 
 
 def starting(directory: Path, config: Mapping[str, Any], tables: Mapping[str, StateArray]) -> float:
-    """What the account of a session was worth when it began: its cash, or what it went on with, at the first row's mid.
+    """What the account of a session was worth when it began: its cash, or what it went on with, at the first mid known.
 
     Parameters
     ----------
@@ -142,8 +144,14 @@ def starting(directory: Path, config: Mapping[str, Any], tables: Mapping[str, St
     tables : mapping      of the session, or of one that played it again
     """
     if len(tables["equity"]) and restored_from(SessionLog(directory / SESSION)) is not None:
-        return float(tables["equity"]["equity"][0])
+        return first_worth(tables["equity"]["equity"])
     return float(config["backtest"]["cash"])
+
+
+def first_worth(equity: StateArray) -> float:
+    """The first equity that is known: a session that goes on with a position begins without a book. NaN without one."""
+    known = np.isfinite(equity)
+    return float(equity[np.argmax(known)]) if known.any() else float("nan")
 
 
 def log_header(run: Run, source: Source, instrument: Instrument) -> dict[str, Any]:
@@ -155,12 +163,16 @@ def log_header(run: Run, source: Source, instrument: Instrument) -> dict[str, An
 
 def header(instrument: Instrument) -> dict[str, str]:
     """What a session log's header says of the instrument."""
-    return {name: str(getattr(instrument, name)) for name in ("symbol", "tick", "lot", "contract")}
+    return {name: str(value) for name, value in instrument._asdict().items()}
 
 
 def instrument_of(header: Mapping[str, Any]) -> Instrument:
-    """The instrument of a session log's header."""
-    return Instrument(header["symbol"], Decimal(header["tick"]), Decimal(header["lot"]), header["contract"])
+    """The instrument of a session log's header; logs of older versions tell neither notional nor funding."""
+    told = {**Instrument._field_defaults, **header}
+    return Instrument(
+        told["symbol"], Decimal(told["tick"]), Decimal(told["lot"]), told["contract"],
+        float(told["min_notional"]), int(told["funding_ns"]),
+    )  # fmt: skip
 
 
 def contains(run: Run) -> bool:

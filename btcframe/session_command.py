@@ -9,12 +9,12 @@ import datetime
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from btcframe.errors import ConfigError, SessionError, StoreError, did_you_mean
-from btcframe.status import Status, find, read_status, running
+from btcframe.status import RUNNING, Status, read_status, running
 from btcframe.switch import HALT, RESUME, ask, standing
 
 WAIT = 5.0
@@ -35,8 +35,7 @@ _CONDITIONS = {
     "stuck": "its process runs, and does nothing: btcframe session halt ends it",
     "died": "its process has gone without a word",
     "elsewhere": "its process is on another machine, in another container, or was before a restart of this one",
-    "failed": "it ended with an error: see manifest.json",
-    "ended": "it has ended",
+    "failed": "see manifest.json",
 }
 
 
@@ -216,7 +215,7 @@ def _explain(asked: _Asked) -> int:
             f"btcframe session explain: {words[0]!r} is not the number of an order",
             hint="Orders are numbered from 1: btcframe session explain 12 runs/DIRECTORY",
         )
-    directory = Path(words[0]) if words else _last()
+    directory = Path(words[0]) if words else explain.newest(Path())
     told: Any
     if order is None:
         told = (
@@ -229,12 +228,6 @@ def _explain(asked: _Asked) -> int:
         told = explain.plain(found) if asked.json else explain.describe(found)
     print(json.dumps(told, indent=2, ensure_ascii=False) if asked.json else told)
     return 0
-
-
-def _last() -> Path:
-    """The newest session, whether it runs or not."""
-    found = find(Path())
-    return (found or running(Path()))[0].directory
 
 
 COMMANDS: Mapping[str, Callable[[_Asked], int]] = {
@@ -252,7 +245,7 @@ def _answered(directory: Path, state: str, seconds: float) -> bool:
         status = read_status(directory)
         if status.condition == "running" and status.state == state:
             return True
-        if status.condition not in ("running", "stuck") or time.monotonic() >= until:
+        if status.condition not in RUNNING or time.monotonic() >= until:
             return False
         time.sleep(LOOK)
 
@@ -271,7 +264,9 @@ def lines(status: Status) -> list[str]:
         head += f": {_CONDITIONS[status.condition]}"
     shown = [
         head,
-        _line("about", ", ".join(f"{name} {value}" for name, value in about.items())),
+        *_lines("about", [f"{name} {value}" for name, value in about.items() if name not in ("id", "model")]),
+        _line("id", about["id"]),
+        _line("model", _near(about.get("model", "")) or "none"),
         _line("since", f"{since:%Y-%m-%d %H:%M:%S} UTC, {ran}, process {status.process.pid}"),
     ]
     if (halt := standing(status.directory)) is not None and status.condition != "running":
@@ -283,12 +278,14 @@ def lines(status: Status) -> list[str]:
         _line("heard", f"{_ago(status.silent_ns)}, the book {_ago(_plus(signals['staleness_ns'], status.age_ns))}, "
               f"the last row ended {_ago(_plus(signals['row_age_ns'], status.age_ns))}"),
         _line("book", _book(signals)),
-        _line("signals", f"pressure {_number(signals['price_pressure'])}, slopes {_number(signals['slope_bid'], 4)} "
-              f"bid {_number(signals['slope_ask'], 4)} ask, urgency {_number(signals['urgency'])}, "
-              f"quality {_number(signals['quality'])}"),
+        *_lines("signals", [
+            f"pressure {_number(signals['price_pressure'])}", f"slopes {_number(signals['slope_bid'], 4)} bid "
+            f"{_number(signals['slope_ask'], 4)} ask", f"urgency {_number(signals['urgency'])}",
+            f"quality {_number(signals['quality'])}",
+        ]),
         _line("predicts", _predictions(signals)),
         _line("regime", ", ".join(f"{k} {_number(v)}" for k, v in signals["regime"].items()) or "none"),
-        _line("holds", f"{signals['position']:g} at {_number(signals['average_price'])}, {signals['working']} orders work"),
+        _line("holds", _holds(signals)),
         _line("money", f"equity {_number(signals['equity'])}, today {_number(signals['day_profit'])}, "
               f"fees {_number(signals['fees'])}, drawdown {_number(signals['drawdown'], 4)}"),
     ]  # fmt: skip
@@ -301,8 +298,7 @@ def lines(status: Status) -> list[str]:
         told["vetoes"]
     )
     for part, counted in told["counters"].items():
-        some = [f"{name} {n:,}" for name, n in counted.items() if n]
-        shown += [_line(part, ", ".join(some))] if some else []
+        shown += _lines(part, [_count(name, n) for name, n in counted.items() if n])
     shown += [_line("metrics", told["metrics"])] * bool(told["metrics"])
     shown += [_line("error", told["error"])] * bool(told["error"])
     return shown
@@ -310,6 +306,37 @@ def lines(status: Status) -> list[str]:
 
 def _line(name: str, text: str) -> str:
     return f"  {name:<12} {text}"
+
+
+def _lines(name: str, told: Iterable[str], width: int = 65) -> list[str]:
+    """As many lines as 80 columns ask for; none where there is nothing to tell."""
+    texts: list[str] = []
+    for text in told:
+        if texts and len(texts[-1]) + 2 + len(text) <= width:
+            texts[-1] += f", {text}"
+        else:
+            texts.append(text)
+    return [_line("" if i else name, text) for i, text in enumerate(texts)]
+
+
+def _near(path: str) -> str:
+    """A path as it is called from here."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if path and Path(path).is_relative_to(here) else path
+
+
+def _count(name: str, n: float) -> str:
+    return f"{name.removesuffix('_ns')} {_time(int(n))}" if name.endswith("_ns") else f"{name} {n:,}"
+
+
+def _holds(signals: Mapping[str, Any]) -> str:
+    held = (
+        f"{signals['position']:g} at {_number(signals['average_price'])}"
+        if signals["position"]
+        else "nothing"
+    )
+    working = signals["working"]
+    return f"{held}, {working or 'no'} order{'s work' if working != 1 else ' works'}"
 
 
 def _book(signals: Mapping[str, Any]) -> str:

@@ -207,20 +207,35 @@ class SlowLane:
         self._start()
         try:
             yield self
-        finally:
-            self._stop.set()
-            self._lane.wake()
-            if self._thread is not None:
-                self._thread.join()
-            while len(self._lane):
-                self.step()
-            self.step(everything=True)
+        except BaseException:
+            self._finish()  # what can be; why it ended matters more
+            raise
+        self.close()
+
+    def close(self) -> None:
+        """End the thread, and write everything that waits.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be.
+        """
+        self._finish()
         if self.error:
             raise StoreError(
                 f"the end of the session cannot be written: {self.error}",
                 hint="What was acknowledged before is there.",
                 next="Make room, and start again from what is there: btcframe trade warm_start=DIR",
             )
+
+    def _finish(self) -> None:
+        self._stop.set()
+        self._lane.wake()
+        if self._thread is not None:
+            self._thread.join()
+        while len(self._lane):
+            self.step()
+        self.step(everything=True)
 
     def step(self, everything: bool = False) -> None:
         """Take what waits and have it written; what cannot be stays."""

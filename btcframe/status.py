@@ -19,6 +19,9 @@ STATUS = "status.json"
 
 VERSION = 1
 
+RUNNING = ("running", "stuck")
+"""Conditions of a session whose process is there."""
+
 STUCK_NS = 5_000_000_000
 """A session that has neither consumed anything nor written its status for so long is stuck: a live feed beats more often."""
 

@@ -61,8 +61,8 @@ class Stops:
         until_ns = stop.until_ns if stop.state == TraderState.REDUCING else 0
         self._causes[stop.code] = Cause(stop.state, stop.code, stop.detail, now_ns, until_ns)
         self._weigh()
-        texts = stop.code.encode()[:48], stop.detail.encode()[:96]
-        self._table.append((now_ns, row_ns, stop.state, 0, 0, 0, *texts))
+        code, why = (text.encode(errors="replace") for text in (stop.code, stop.detail))
+        self._table.append((now_ns, row_ns, stop.state, 0, 0, 0, code[:48], why[:96]))
         told = {"state": stop.state.name, "code": stop.code, "why": stop.detail}
         if self._log:
             self._log.command(now_ns, STOPPED, **told)

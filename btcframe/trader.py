@@ -27,6 +27,7 @@ from btcframe.orders import check_intents
 from btcframe.pipeline import Pipeline
 from btcframe.stops import Cause
 from btcframe.types import ROW, EventArray, RowArray
+from btcframe.venue_line import VenueLine
 
 COMMANDS = ("halt", "reduce", "resume", "flatten", "contain")
 """What a trader can be told."""
@@ -85,11 +86,11 @@ class Trader:
         contain: bool = False,
     ) -> None:
         self.audit = audit or Audit()
-        self._pipeline, self._gateway, self._policy = pipeline, gateway, policy
+        self._pipeline, self._gateway, self._policy = pipeline, VenueLine(gateway), policy
         self._log, self._watch = log, watch
         self._columns = tuple(column.name for column in pipeline.columns)
         self._desk = Desk(
-            pipeline.instrument, gateway, rules, self._columns,
+            pipeline.instrument, self._gateway, rules, self._columns,
             cash=cash, audit=self.audit, log=log, notify=notify, contain=contain,
         )  # fmt: skip
         regime_columns = tuple(column.name for column in pipeline.regime_columns)
@@ -122,7 +123,7 @@ class Trader:
             position. resume: all causes are over; the peak and the day of limits on losses start here. contain:
             switch off a feature or the regime, data `name`, and open nothing more.
         data
-            `why`, and `who` asked
+            `why`, and `who` asked; `ns`, when, where nothing has been consumed yet
 
         Raises
         ------
@@ -134,7 +135,7 @@ class Trader:
         if name not in COMMANDS:
             raise ConfigError(f"the trader knows no command {name}", hint=did_you_mean(name, COMMANDS))
         desk = self._desk
-        desk.now_ns = max(desk.now_ns, self._pipeline.now_ns)
+        desk.now_ns = max(desk.now_ns, self._pipeline.now_ns, data.get("ns", 0))
         desk.version += 1
         if self._log:
             self._log.command(desk.now_ns, name, **data)
@@ -287,6 +288,7 @@ class Trader:
         row_ns, mid, age_ns, quality = _FACTS.unpack_from(raw)
         row = np.frombuffer(raw, ROW)
         self._row, self._x = row[0], x[0].copy()
+        self._x.setflags(write=False)
         desk.row_ns = row_ns
         desk.counts["rows"] += 1
         if (due := forecasts.due(row_ns)) is not None:

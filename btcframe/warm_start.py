@@ -27,7 +27,7 @@ from btcframe.provenance import code_digest, code_of
 from btcframe.recorded import recorded_feed
 from btcframe.run import Run, load_manifest
 from btcframe.saved_state import SavedState, read_state
-from btcframe.session import SESSION, START, STATE, header, open_pipeline
+from btcframe.session import SESSION, START, STATE, header, instrument_of, open_pipeline
 from btcframe.session_log import CommandItem, SessionLog
 from btcframe.stored_rows import read_rows
 from btcframe.types import EVENT, NS, EventArray, EventFlag, Instrument, Kind, duration_name
@@ -107,8 +107,16 @@ class _Asked:
 # ---------------------------------------------------------------------------------------------------- the choice
 
 
-def warm_start(run: Run, feed: Feed) -> tuple[WarmStart | None, Iterator[Batch]]:
+def warm_start(
+    run: Run, feed: Feed, whose: Mapping[str, Any] | None = None
+) -> tuple[WarmStart | None, Iterator[Batch]]:
     """The best memory for the feed, and all batches of the feed.
+
+    Parameters
+    ----------
+    run : Run
+    feed : Feed
+    whose : mapping, optional       `identity_of` the run, where that is known: it takes its time, and a market may wait
 
     Returns
     -------
@@ -124,7 +132,8 @@ def warm_start(run: Run, feed: Feed) -> tuple[WarmStart | None, Iterator[Batch]]
         return None, iter(feed)
     first_ns, batches = _first(feed)
     directory, instrument = Path(run.config["warm_start"]), feed.instrument
-    return _best(_Asked(run, instrument, first_ns, directory, identity_of(run, instrument))), batches
+    whose = whose or identity_of(run, instrument)
+    return _best(_Asked(run, instrument, first_ns, directory, whose)), batches
 
 
 def _best(asked: _Asked) -> WarmStart:
@@ -163,7 +172,7 @@ def identity_of(run: Run, instrument: Instrument) -> dict[str, Any]:
     chosen = [(slot, path, node) for slot, path, node in nodes(run.config) if slot in SLOTS]
     code = code_of(((slot, node) for slot, _, node in chosen), run.catalog)
     return {
-        **header(instrument),
+        **_seen(instrument),
         **{path: dict(node) for _, path, node in chosen},
         "select": list(run.config["select"]),
         "code": {name: code_digest(name) for name in CORE}
@@ -185,7 +194,7 @@ def _state(asked: _Asked, pipeline: Pipeline) -> str:
 def _log(asked: _Asked, pipeline: Pipeline) -> str:
     note = _advance(asked, pipeline, 0)
     if pipeline.now_ns < 0:
-        raise DataError(note or "it holds no event")
+        raise DataError(f"it holds no event{f'; {note}' if note else ''}")
     return note
 
 
@@ -222,9 +231,7 @@ def _advance(asked: _Asked, pipeline: Pipeline, skip: int) -> str:
     seen = 0
     try:
         log = SessionLog(asked.directory / SESSION)
-        _check_same(
-            {name: log.header.get(name) for name in header(asked.instrument)}, header(asked.instrument)
-        )
+        _check_same(_seen(instrument_of(log.header)), _seen(asked.instrument))
         source = asked.run.catalog.build("source", log.header["source"])
         with contextlib.closing(recorded_feed(log, source, seed=log.header["seed"])) as feed:
             for batch in feed:
@@ -292,6 +299,11 @@ def _check_same(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         ]
         more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
         raise DataError(f"it is of another config: {', '.join(told)}{more}")
+
+
+def _seen(instrument: Instrument) -> dict[str, str]:
+    """What a pipeline knows of its market: the least notional is the trader's."""
+    return {name: value for name, value in header(instrument).items() if name != "min_notional"}
 
 
 def _leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -12,13 +12,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from btcframe.observed import Number, Observed
 from btcframe.processes import this_process
 from btcframe.status import write_status
 from btcframe.switch import Switch
 from btcframe.types import NS
+
+if TYPE_CHECKING:  # its package may not be installed
+    from btcframe.metrics import Endpoint
 
 LOOK = 0.1
 """Seconds between two looks at the switch."""
@@ -120,28 +123,40 @@ class Watcher:
 
 
 @contextlib.contextmanager
-def watching(directory: Path, session: Observed, metrics: str = "") -> Iterator[Watcher]:
-    """Watch a session while the block lasts.
-
-    Parameters
-    ----------
-    directory : Path    the session's
-    session : Observed
-    metrics : str       where Prometheus may ask, HOST:PORT; "" for nowhere
+def listening(address: str) -> Iterator[Endpoint | None]:
+    """Listen for Prometheus at HOST:PORT while the block lasts; "" for nowhere.
 
     Raises
     ------
     ConfigError
         If the address is none, or in use.
     PluginError
-        If metrics are asked for and prometheus_client is not installed.
+        If prometheus_client is not installed.
+    """
+    if not address:
+        yield None
+        return
+    from btcframe.metrics import serving
+
+    with serving(address) as endpoint:
+        yield endpoint
+
+
+@contextlib.contextmanager
+def watching(directory: Path, session: Observed, endpoint: Endpoint | None = None) -> Iterator[Watcher]:
+    """Watch a session while the block lasts.
+
+    Parameters
+    ----------
+    directory : Path    the session's
+    session : Observed
+    endpoint : Endpoint, optional       where Prometheus asks
     """
     with contextlib.ExitStack() as stack:
         watcher = Watcher(directory, session)
-        if metrics:
-            from btcframe.metrics import serving
-
-            watcher.metrics = stack.enter_context(serving(metrics, session, watcher.counters))
+        if endpoint is not None:
+            watcher.metrics = endpoint.url
+            stack.enter_context(endpoint.showing(session, watcher.counters))
         watcher.write("running")
         stopped = threading.Event()
         thread = threading.Thread(target=watcher.run, args=(stopped,), name="btcframe-watcher", daemon=True)

@@ -79,3 +79,15 @@ def test_a_difference_late_in_long_tables(monkeypatch: pytest.MonkeyPatch) -> No
     tables, other = random_tables(), random_tables()
     other["fills"]["lots"][999] += 1
     assert first_difference(tables, other).startswith("fills[999] differs")
+
+
+def test_of_a_session_that_died_the_beginning_counts() -> None:
+    tables, cut = random_tables(), {name: table[:600] for name, table in random_tables().items()}
+    assert first_difference(cut, tables, cut=True) == ""
+    assert "[600] is replayed only, " in first_difference(cut, tables)
+    assert "[600] is recorded only, " in first_difference(
+        tables, cut, cut=True
+    )  # it is never ahead of its log
+    cut["fills"] = copy(tables)["fills"][:600]
+    cut["fills"]["lots"][7] += 1
+    assert first_difference(cut, tables, cut=True).startswith("fills[7] differs, ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import re
@@ -9,6 +10,7 @@ import socket
 import sys
 import threading
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +32,9 @@ from btcframe.sources.live.counters import Tally
 from btcframe.sources.live.valve import ShedCounters
 from btcframe.spool.status import SpoolStatus
 from btcframe.status import read_status
+from btcframe.telling import Teller
 from btcframe.types import NS
-from btcframe.watching import numbers, watching
+from btcframe.watching import listening, numbers, watching
 
 SPOOL = ("rows", "bytes", "age_ns", "memory", "apart", "lost", "failures", "restarts")
 PAGE = Path(__file__).parents[1] / "docs" / "sessions.md"
@@ -43,8 +46,15 @@ def scrape(url: str, accept: str = "text/plain") -> str:
         return str(reply.read().decode())
 
 
+@contextlib.contextmanager
+def shown(session: Session) -> Iterator[str]:
+    """The address at which a session is told of."""
+    with serving("127.0.0.1:0") as endpoint, endpoint.showing(session):
+        yield endpoint.url
+
+
 def families(session: Session) -> dict[str, Any]:
-    with serving("127.0.0.1:0", session) as url:
+    with shown(session) as url:
         return {family.name: family for family in text_string_to_metric_families(scrape(url))}
 
 
@@ -98,7 +108,7 @@ def test_everything_that_is_known_comes_over_the_wire() -> None:
 def test_a_parser_of_openmetrics_takes_it_too() -> None:
     session = Session().live()
     timed(session.latency, session.clock() - 5000)
-    with serving("127.0.0.1:0", session) as url:
+    with shown(session) as url:
         text = scrape(url, "application/openmetrics-text; version=1.0.0")
     names = {family.name for family in openmetrics(text)}
     assert {"btcframe_latency_seconds", "btcframe_session", "btcframe_vetoes"} <= names
@@ -196,7 +206,7 @@ def test_scraped_while_the_trader_counts() -> None:
     timed(session.latency, 9 * NS)
     trader = threading.Thread(target=trade)
     trader.start()
-    with serving("127.0.0.1:0", session) as url:
+    with shown(session) as url:
         lookers = [threading.Thread(target=look, args=(url,)) for _ in range(2)]
         for thread in lookers:
             thread.start()
@@ -210,7 +220,7 @@ def test_scraped_while_the_trader_counts() -> None:
 def test_a_port_that_is_taken_is_told() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError) as error, serving(f"127.0.0.1:{port}", Session()):
+        with pytest.raises(ConfigError) as error, serving(f"127.0.0.1:{port}"):
             pass
     assert f"trade.metrics: 127.0.0.1:{port} cannot be listened at: Address already in use" in str(
         error.value
@@ -221,7 +231,7 @@ def test_a_port_that_is_taken_is_told() -> None:
 def test_an_address_that_is_not_ours() -> None:
     with (
         pytest.raises(ConfigError, match=r"192\.0\.2\.1:0 cannot be listened at"),
-        serving("192.0.2.1:0", Session()),
+        serving("192.0.2.1:0"),
     ):
         pass
 
@@ -240,9 +250,13 @@ def test_addresses() -> None:
 
 
 def test_the_status_tells_where_and_it_closes_with_the_session(tmp_path: Path) -> None:
-    with watching(tmp_path, Session().live(), "127.0.0.1:0"):
-        url = read_status(tmp_path).told["metrics"]
-        assert "btcframe_session_info" in scrape(url)
+    with listening("127.0.0.1:0") as endpoint:
+        assert endpoint is not None
+        assert "btcframe_session_info" not in scrape(endpoint.url)  # it begins
+        with watching(tmp_path, Session().live(), endpoint):
+            url = read_status(tmp_path).told["metrics"]
+            assert "btcframe_session_info" in scrape(url)
+        assert "btcframe_session_info" not in scrape(url)
     with pytest.raises(OSError, match="refused"):
         scrape(url)
 
@@ -254,11 +268,11 @@ def test_without_its_package_it_says_what_to_install(monkeypatch: pytest.MonkeyP
         pytest.raises(
             PluginError, match=r"not installed: prometheus_client.*\npip install 'btcframe\[live\]'"
         ),
-        watching(tmp_path, Session(), "127.0.0.1:0"),
+        listening("127.0.0.1:0"),
     ):
         pass
-    with watching(tmp_path, Session()):  # without metrics it is not asked for
-        pass
+    with listening("") as endpoint, watching(tmp_path, Session(), endpoint):  # it is not asked for
+        assert endpoint is None
 
 
 def whole() -> Session:
@@ -274,6 +288,7 @@ def whole() -> Session:
         "shed": numbers(ShedCounters()),
         "lane": {field.name: 1 for field in dataclasses.fields(LaneCounters)},
         "spool": {name: getattr(spool, name) for name in SPOOL},
+        "observers": Teller(lambda event: None, "").counts(),
         "trader": dict.fromkeys(COUNTS, 0),
         "status": {"failures": 0},
     }

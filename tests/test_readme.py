@@ -14,7 +14,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 README = (Path(__file__).parents[1] / "README.md").read_text()
 PLUGIN = re.search(r"```python\n# my_alpha/__init__.py\n(.*?)```", README, re.DOTALL)
 LINES = [line.split(" #")[0].strip() for line in README.splitlines() if line.startswith("    btcframe ")]
-VERBS = [line for line in LINES if line.split()[1] in ("run", "train", "build", "backtest")]
+VERBS = [line for line in LINES if line.split()[1] in ("run", "train", "build", "backtest", "trade")]
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_first_plugin_is_swept(btcframe: Run, site: Path) -> None:
 
 @pytest.mark.parametrize("command", VERBS)
 def test_every_command_composes(btcframe: Run, site: Path, command: str) -> None:
-    words = [w for w in shlex.split(command)[1:] if w not in ("-m", "--cfg", "job")]
+    words = [w.replace("…", "one") for w in shlex.split(command)[1:] if w not in ("-m", "--cfg", "job")]
     single = [re.sub(r"^(\w[\w.]*)=([^\[,]+),.*", r"\1=\2", w) for w in words]
     done = btcframe(*single, "--cfg", "job", site=site)
     assert done.returncode == 0, done.stderr

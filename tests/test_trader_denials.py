@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 from small_trader import CHASE, EVENTS, INSTRUMENT, START, Script, first_intents, model, play, trader
 
 from btcframe.api import Account, Action, Intent, Market, Position, Veto
 from btcframe.errors import ConfigError, ModelError, PluginError
 from btcframe.forecasts import Promotion
+from btcframe.orders import LARGEST
 from btcframe.types import NS, OrderState, TimeInForce
+from btcframe.venues.sim import Sim
 from btcframe_execution import OrderRate, VolTarget
 
 
@@ -24,6 +28,8 @@ from btcframe_execution import OrderRate, VolTarget
         (Intent(Action.SUBMIT, 1, float("nan"), 0, TimeInForce.IOC), b"not_whole"),  # type: ignore[arg-type]
         (Intent(Action.SUBMIT, 1, 1, 200_000.5), b"not_whole"),  # type: ignore[arg-type]
         (Intent(Action.SUBMIT, 1, 10**30, 200_000), b"not_whole"),
+        (Intent(Action.SUBMIT, 1, LARGEST + 1, 200_000), b"not_whole"),
+        (Intent(Action.SUBMIT, 1, 1, 1 << 60), b"not_whole"),
         (Intent(Action.SUBMIT, 0, 1, 200_000), b"no_side"),
         (Intent(Action.SUBMIT, 300, 1, 200_000), b"no_side"),
         (Intent(Action.SUBMIT, 1, 1, 0, TimeInForce.GTC), b"no_price"),
@@ -44,6 +50,48 @@ def test_intents_that_make_no_sense_are_denied_with_a_reason(intent: Intent, cod
     assert len(orders) == (len(intents) if intent.action == Action.SUBMIT else 0)
     assert (orders["state"] == OrderState.DENIED).all()
     assert len(subject.audit.fills.records) == 0
+
+
+def test_sizes_that_are_too_large_to_add_up_do_not_get_that_far() -> None:
+    """At a venue where everything that touches an order fills it whole."""
+    most = [Intent(Action.SUBMIT, 1, LARGEST, 300_000)] * 20
+    subject = play(trader(first_intents(*most), venue=Sim(bounded=False, impact=False)))
+    assert subject.ledger.position_lots == subject.counts["submitted"] * LARGEST > 0
+
+
+@pytest.mark.parametrize(
+    "field", ["lots", "ticks", "side", "tif", "reduce_only", "order_id", "symbol", "reason"]
+)
+@pytest.mark.parametrize("value", [[1], np.ones(2), "one", None, {}, float("inf"), "\ud800"])
+def test_rubbish_in_an_intent_is_denied_or_named(field: str, value: Any) -> None:
+    """Whatever stands in whatever field: never an error without a name, and live the session goes on."""
+    asked = first_intents(Intent(Action.SUBMIT, 1, 1, 0, TimeInForce.IOC)._replace(**{field: value}))
+    subject = play(trader(asked, contain=True))
+    sent = subject.audit.intents.records["veto"] == b""
+    assert (
+        subject.cause.startswith("contained.policy Script") or subject.vetoes or field in ("reason", "symbol")
+    )
+    assert subject.ledger.position_lots == 0 or (sent.any() and field in ("reason", "symbol"))
+    with contextlib.suppress(PluginError):
+        play(trader(asked))
+
+
+@pytest.mark.parametrize(
+    "name", ["bid_ticks", "bid_lots", "ask_ticks", "ask_lots", "x", "regime", "prediction", "row"]
+)
+def test_who_decides_cannot_change_what_it_is_decided_on(name: str) -> None:
+    def decide(market: Market, position: Position) -> Sequence[Intent]:
+        seen = getattr(market, name)
+        if name == "row":
+            seen["mid"] = 1.0
+        elif len(seen):
+            seen[0] = seen[-1]
+        return ()
+
+    with pytest.raises(
+        PluginError, match="policy Script raised ValueError: assignment destination is read-only"
+    ):
+        play(trader(Script(decide)))
 
 
 def test_an_order_being_canceled_is_not_changed_again() -> None:
@@ -166,6 +214,28 @@ def test_a_rule_may_only_make_orders_smaller(answer: Any) -> None:
     policy = first_intents(Intent(Action.SUBMIT, 1, 8, 0, TimeInForce.IOC))
     with pytest.raises(PluginError, match="risk rule cheat made"):
         play(trader(policy, {"cheat": rule}))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, True, (1, 2), Veto(5), Veto(None), "lots=2.5", "lots=nan", "lots=two", "reduce_only=yes"],  # type: ignore[arg-type]
+)
+def test_a_rule_that_answers_rubbish_is_named(answer: Any) -> None:
+    values = {"2.5": 2.5, "nan": float("nan")}
+
+    def check(intent: Intent, account: Account, market: Market) -> Any:
+        if not isinstance(answer, str):
+            return answer
+        field, value = answer.split("=")
+        return intent._replace(**{field: values.get(value, value)})
+
+    policy = first_intents(Intent(Action.SUBMIT, 1, 8, 0, TimeInForce.IOC))
+    with pytest.raises(PluginError, match=r"^risk rule cheat (made|raised)"):
+        play(trader(policy, {"cheat": Rule(check)}))
+    subject = play(trader(policy, {"cheat": Rule(check)}, contain=True))
+    assert set(subject.vetoes) == {"contained", "reducing"} and subject.cause.startswith(
+        "contained.risk.cheat"
+    )
 
 
 def test_plugins_that_raise_are_named() -> None:

@@ -317,6 +317,27 @@ def test_a_rule_that_raises_at_a_row_is_contained() -> None:
     assert len(subject.audit.fills.records) == 0
 
 
+@pytest.mark.parametrize(
+    "stop",
+    [
+        True,
+        Stop(TraderState.ACTIVE, "code"),
+        Stop(7, "code"),  # type: ignore[arg-type]
+        Stop(TraderState.HALTED, ""),
+        Stop(TraderState.HALTED, None),  # type: ignore[arg-type]
+        Stop(TraderState.HALTED, "\ud800"),
+        Stop(TraderState.HALTED, "code", None),  # type: ignore[arg-type]
+        Stop(TraderState.HALTED, "code", "\ud800"),
+        Stop(TraderState.REDUCING, "code", "", float("nan")),  # type: ignore[arg-type]
+    ],
+)
+def test_a_stop_that_is_none_is_the_rules_fault(stop: Any) -> None:
+    rules = {"limit": Limit(lambda account, market: stop)}
+    with pytest.raises(PluginError, match=r"^risk rule limit made .*, which is no stop"):
+        play(trader(CHASE, rules))
+    assert play(trader(CHASE, rules, contain=True)).cause.startswith("contained.risk.limit: PluginError")
+
+
 def test_a_rule_that_adds_risk_is_contained() -> None:
     def more(intent: Intent, account: Account, market: Market) -> Intent:
         return intent._replace(lots=intent.lots + 1)

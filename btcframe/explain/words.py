@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from btcframe.api import Action, TraderState
-from btcframe.explain.chain import Answered, Decided, Explained, Filled, Line, orders
+from btcframe.explain.chain import orders
+from btcframe.explain.values import Answered, Decided, Explained, Filled, Line
 from btcframe.report.words import number, significant
 from btcframe.types import OrderReason, OrderState, TimeInForce, duration_name
 

@@ -20,7 +20,7 @@ NEXT = {
     "build": "Every column: report.html. Train on it: btcframe train, with the same source, clock and features",
     "train": "Trade its predictions: btcframe backtest trained={dir}, with the same settings",
     "backtest": "Its page: btcframe report {word}    The same session again, to the bit: btcframe replay {word}",
-    "trade": "The same again, to the bit: btcframe replay {word}    Go on: btcframe trade warm_start={word}, with the same settings",
+    "trade": "The same again, to the bit: btcframe replay {word}\nGo on: btcframe trade warm_start={word}, with the same settings",
     "facts": "Beside another market: btcframe facts source=… 'beside=[{dir}]'",
     "regimes": "Open report.html in a browser. Other settings: btcframe regimes regimes.hht.window=1024",
     "run": "Open report.html in a browser. The same session again, to the bit: btcframe replay {word}",

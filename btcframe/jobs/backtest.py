@@ -124,7 +124,7 @@ def backtest(run: Run, folds: Sequence[Fold]) -> BacktestResult:
         "build": models[0]["build"],
     }
     run.manifest.setdefault("results", {})["backtest"] = {k: None if v != v else v for k, v in told.items()}
-    run.say(describe_trading(result.metrics, feed.instrument, cash))
+    run.say(describe_trading(result.metrics, tables, feed.instrument, cash))
     if run.config["backtest"].get("sensitivity"):
         vary(run)
     return result

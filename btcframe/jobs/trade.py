@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from dataclasses import dataclass
 
 from btcframe.audit import digests, fingerprint
@@ -13,11 +14,12 @@ from btcframe.live_sources import is_live
 from btcframe.opening import Opened, opened, sealed
 from btcframe.recording import until_stopped
 from btcframe.report.trading import TradingMetrics, describe_trading, summarize
+from btcframe.report.words import counted
 from btcframe.row_sources import needs_book
 from btcframe.run import Run
-from btcframe.session import SESSION, TABLES
+from btcframe.session import SESSION, TABLES, first_worth
 from btcframe.session_line import ending
-from btcframe.watching import watching
+from btcframe.watching import listening, watching
 
 PAPER = ("sim",)
 """Venues that send nothing to anybody."""
@@ -51,16 +53,16 @@ def main(run: Run) -> Traded:
     only_paper(run)
     source = run.component("source")
     needs_book(source, run.config["source"]["plugin"], "trading needs one")
-    with opened(run, source) as done:
+    with listening(run.config["trade"]["metrics"]) as endpoint, opened(run, source) as done:
         run.say(_beginning(run, done))
         session = done.session
         with contextlib.ExitStack() as stack:
             stop = stack.enter_context(until_stopped())
-            show = stack.enter_context(run.console.watch())
-            stack.enter_context(watching(run.dir, session, run.config["trade"]["metrics"]))
-            limit_ns = duration(run.config, "trade", "duration")
-            stopped = session.run(done.batches, stop, show, limit_ns, live=is_live(source))
-        session.end(flatten=run.config["backtest"]["flatten"])
+            stack.enter_context(watching(run.dir, session, endpoint))
+            with run.console.watch() as show:
+                limit_ns = duration(run.config, "trade", "duration")
+                stopped = session.run(done.batches, stop, show, limit_ns, live=is_live(source))
+            session.end(flatten=run.config["backtest"]["flatten"])
     return _ended(run, done, stopped)
 
 
@@ -92,10 +94,12 @@ def _beginning(run: Run, done: Opened) -> str:
     if done.account is None:
         lines.append(f"  Account: {cash}, nothing held")
     else:
-        ledger = done.account["ledger"]
-        lines.append(
-            f"  Account: as it was in {config['warm_start']}, {ledger['position_lots']:+,} lots held"
-        )
+        lots = done.account["ledger"]["position_lots"]
+        held = f"{lots:+,} lots held" if lots else "nothing held"
+        lines.append(f"  Account: as it was in {config['warm_start']}, {held}")
+    if cause := done.session.cause:
+        lines.append(f"  It begins stopped, as it was: {cause}")
+        lines.append(f"    Go on: btcframe session resume {shlex.quote(str(run.dir))}")
     lines.append("  Ctrl-C ends it; how it stands, and its kill switch: btcframe session status | halt")
     return "\n".join(lines)
 
@@ -104,12 +108,19 @@ def _ended(run: Run, done: Opened, stopped: str) -> Traded:
     """What a session that is closed did, in the manifest and in words."""
     instrument, plain, tables = done.feed.instrument, done.session.plain(), done.audit.tables()
     if not plain["counters"]["trader"]["rows"]:
+        connection = plain["counters"].get("connection", {})
+        if connection and not connection["connections"]:
+            raise DataError(
+                f"the market was never reached: {counted(connection['failed'], 'attempt')} to connect failed",
+                where="source",
+                hint="Its REST answered, its socket did not: a proxy, or another address (source.ws=…).",
+            )
         raise DataError(
             "no row was closed: there was no whole book, or it did not last",
             where="source",
             hint="A session needs a snapshot and more than one row's time (clock.every).",
         )
-    cash = float(tables["equity"]["equity"][0])
+    cash = first_worth(tables["equity"]["equity"])
     metrics, store = summarize(tables, instrument, cash), sealed(run, done)
     promotion = done.promotion
     told = metrics._asdict() | {
@@ -125,6 +136,6 @@ def _ended(run: Run, done: Opened, stopped: str) -> Traded:
         **plain,
     }
     run.manifest.setdefault("results", {})["trade"] = {k: None if v != v else v for k, v in told.items()}
-    run.say(describe_trading(metrics, instrument, cash))
+    run.say(describe_trading(metrics, tables, instrument, cash))
     run.say(ending(plain, stopped, promotion is not None, store, run.config["lane"]["memory"]))
     return Traded(stopped, metrics, told["fingerprint"])

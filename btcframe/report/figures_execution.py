@@ -78,6 +78,7 @@ def by_hour(found: Findings, session: Session) -> Figure:
                 "type": "bar",
                 "x": packed(hours.astype(np.int32)),
                 "y": packed(net),
+                "width": 0.8,  # otherwise as wide as the hours lie apart
                 "marker": {"color": ["var(--buy)" if v >= 0 else "var(--sell)" for v in net.tolist()]},
                 "hovertemplate": f"%{{x}}:00 %{{y:+,.4~g}} {money}<extra></extra>",
             }

@@ -135,7 +135,7 @@ def _short(value: float | None) -> str:
 
 
 def _method(found: Checkup) -> Html:
-    each = "every row" if found.stride == 1 else f"every {found.stride:,}th row"
+    each = "every row" if found.stride == 1 else f"one row in {found.stride:,}"
     return tag(
         "p",
         tag(

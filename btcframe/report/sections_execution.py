@@ -17,7 +17,7 @@ from btcframe.report.markouts import HORIZONS_NS, Markout
 from btcframe.report.measures import Measures, of_metrics
 from btcframe.report.page import Section, empty, folded
 from btcframe.report.plots import drawn
-from btcframe.report.trading import nothing_sent
+from btcframe.report.trading import nothing_sent, said
 from btcframe.report.varied import Varied
 from btcframe.report.words import counted, number, percent, rounded, significant, span_text
 from btcframe.types import duration_name
@@ -73,17 +73,11 @@ def _orders(found: Findings, session: Session) -> Html:
 def _vetoes(session: Session) -> Html | None:
     """What was not let through, or not whole, by who said so."""
     intents = session.tables["intents"]
-    counts: dict[str, list[int]] = {}
-    for at, field in enumerate(("veto", "cut")):
-        codes, n = np.unique(intents[field][intents[field] != b""], return_counts=True)
-        for code, many in zip(codes.tolist(), n.tolist(), strict=True):
-            counts.setdefault(code.decode(errors="replace"), [0, 0])[at] = many
-    if not counts:
-        return None
     rows: list[tuple[Child, ...]] = [
-        (tag("code", code), f"{denied:,}", f"{cut:,}")
-        for code, (denied, cut) in sorted(counts.items(), key=lambda item: -sum(item[1]))
+        (tag("code", code), f"{denied:,}", f"{cut:,}") for code, (denied, cut) in said(intents).items()
     ]
+    if not rows:
+        return None
     caption = f"Rules and filters that spoke, of {counted(len(intents), 'intent')}: denied, or made smaller or reduce-only."
     return table(("", "denied", "cut"), rows, caption)
 

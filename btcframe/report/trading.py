@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from btcframe.api import Action
+from btcframe.api import Action, TraderState
 from btcframe.report.words import counted, span_text
 from btcframe.scratch import pieces
 from btcframe.types import NS, Floats, Instrument, Ints, OrderState, StateArray
@@ -23,6 +23,9 @@ TRIP = np.dtype(
     align=True,
 )
 """A round trip: from flat to flat, or through flat to the other side."""
+
+STOPS = 3
+"""Stops that are told one by one on the terminal."""
 
 
 class TradingMetrics(NamedTuple):
@@ -267,28 +270,53 @@ def per_order(orders: StateArray) -> tuple[Ints, Ints]:
     return order[starts], order[stops]
 
 
-def describe_trading(metrics: TradingMetrics, instrument: Instrument, cash: float) -> str:
+def said(intents: StateArray) -> dict[str, tuple[int, int]]:
+    """What rules and filters said, by their codes: intents denied, and made smaller or reduce-only; the busiest first."""
+    counts: dict[str, list[int]] = {}
+    for at, field in enumerate(("veto", "cut")):
+        codes, n = np.unique(intents[field][intents[field] != b""], return_counts=True)
+        for code, many in zip(codes.tolist(), n.tolist(), strict=True):
+            counts.setdefault(code.decode(errors="replace"), [0, 0])[at] = many
+    return {code: (n[0], n[1]) for code, n in sorted(counts.items(), key=lambda item: -sum(item[1]))}
+
+
+def describe_trading(
+    metrics: TradingMetrics, tables: Mapping[str, StateArray], instrument: Instrument, cash: float
+) -> str:
     """The session in a few lines, for the terminal."""
-    m = metrics
-    if not m.orders:
-        return nothing_sent(m)
+    lines = [nothing_sent(metrics)] if not metrics.orders else _results(metrics, instrument, cash)
+    spoken = said(tables["intents"])
+    for what, at in (("Denied", 0), ("Made smaller or reduce-only", 1)):
+        if told := [f"{code} {n[at]:,}" for code, n in spoken.items() if n[at]]:
+            lines.append(f"{what} by {', '.join(told)}.")
+    stops = tables["stops"]
+    for stop in stops[:STOPS]:
+        since = str(stop["ns"].astype("datetime64[ns]").astype("datetime64[s]")).replace("T", " ")
+        code, why = (stop[field].decode(errors="replace") for field in ("code", "why"))
+        lines.append(f"{TraderState(int(stop['state'])).name} from {since} UTC: {code}{why and ', '}{why}.")
+    if len(stops) > STOPS:
+        lines.append(f"{counted(len(stops) - STOPS, 'more stop')}: btcframe report tells them.")
+    return "\n".join(lines)
+
+
+def _results(m: TradingMetrics, instrument: Instrument, cash: float) -> list[str]:
+    currency, digits = ("base coin", 6) if instrument.contract == "inverse" else ("quote currency", 2)
     hit = f", {m.hit_rate:.0%} of them paid" if m.trades else ""
-    funding = f" and funding {m.funding:,.2f}" if m.funding else ""
+    funding = f" and funding {m.funding:,.{digits}f}" if m.funding else ""
     held = f"; held for {span_text(int(m.holding_s * NS))} on average" if m.trades else ""
     exposed = f", position held {m.exposure:.0%} of the time" if m.exposure == m.exposure else ""
+    maker = f", {m.maker_share:.0%} of the volume as maker" if m.fills else ""
     lines = [
-        f"Net {m.net:+,.2f} ({m.net / cash:+.3%}) = gross {m.gross:+,.2f} less fees {m.fees:,.2f}{funding} "
-        "(quote currency).",
+        f"Net {m.net:+,.{digits}f} ({m.net / cash:+.3%}) = gross {m.gross:+,.{digits}f} less fees "
+        f"{m.fees:,.{digits}f}{funding} ({currency}).",
         f"{counted(m.orders, 'order')}, {m.denied:,} denied, {counted(m.fills, 'fill')}; "
-        f"{counted(m.trades, 'round trip')}{hit}{held}.",
-        f"Turnover {m.turnover:.2f}× the cash{exposed}, deepest drawdown {m.max_drawdown:,.2f}.",
+        f"{counted(m.trades, 'round trip')}{hit}{held}{maker}.",
+        f"Turnover {m.turnover:.2f}× the cash{exposed}, deepest drawdown {m.max_drawdown:,.{digits}f}.",
     ]
-    if m.fills:
-        lines[1] = f"{lines[1][:-1]}, {m.maker_share:.0%} of the volume as maker."
     if m.open_lots:
         size = instrument.size(m.open_lots)
         lines.append(f"{size:+g} are still held, valued at the last mid: closing would cost spread and fee.")
-    return "\n".join(lines)
+    return lines
 
 
 def nothing_sent(metrics: TradingMetrics) -> str:

@@ -188,7 +188,11 @@ class SessionWriter:
         if kind is None:
             self.close()
         elif not self._closed:
-            self._stop()
+            try:
+                self._stop()
+            except StoreError:
+                if not isinstance(error, StoreError):  # that one says why already
+                    raise
 
     def _stop(self) -> None:
         self._closed = True

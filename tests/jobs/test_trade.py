@@ -16,16 +16,17 @@ import pytest
 from live_sessions import MOODS, Flaky, Place, catalog, down, once, place
 
 from btcframe.api import TraderState
-from btcframe.audit import load_tables
+from btcframe.audit import COMPARED, load_tables
 from btcframe.config import Lane, Trade, check_settings
 from btcframe.control import SHED
-from btcframe.errors import ConfigError, DataError, ModelError
+from btcframe.errors import ConfigError, DataError, ModelError, SessionError
 from btcframe.jobs import replay as replay_job
 from btcframe.jobs import train as train_job
 from btcframe.plugins import Catalog
 from btcframe.run import Run, load_manifest
 from btcframe.session import ACCOUNT, SESSION, TABLES
 from btcframe.session_log import CommandItem, FrameItem, SessionLog, files
+from btcframe.session_log.reader import part_paths
 from btcframe.spool import drain
 from btcframe.stored_rows import TABLE as ROWS
 from btcframe.stored_rows import to_rows
@@ -61,10 +62,10 @@ def told(run: Run) -> dict[str, Any]:
     return results
 
 
-def replayed(run: Run) -> int:
+def replayed(run: Run, name: str = "again") -> int:
     """Replay a session; how many intents it had. Raises where anything differs."""
     again = make_run(
-        run.dir.parent, run.catalog, f"{run.dir.name}-again", verb="replay", session=str(run.dir)
+        run.dir.parent, run.catalog, f"{run.dir.name}-{name}", verb="replay", session=str(run.dir)
     )
     return replay_job.main(again).intents
 
@@ -112,7 +113,29 @@ def test_a_session_leaves_everything_and_replays(here: Place) -> None:
     assert "No model (trained=runs/…): nothing is predicted" in said
     assert "Over after 0:00:0" in said and f"as build {results['rows']}" in said
     assert "fills" in run.console.shown or "fill" in run.console.shown  # type: ignore[attr-defined]
-    assert json.loads((run.dir / "status.json").read_text())["status"] == "ended"
+    status = json.loads((run.dir / "status.json").read_text())
+    assert status["status"] == "ended" and status["counters"]["lane"]["held_bytes"] == 0
+    what_a_session_that_died_left_replays(run)
+
+
+def what_a_session_that_died_left_replays(run: Run) -> None:
+    """A session's directory as it is when the process is killed: tables behind the log, and that without its end."""
+    manifest = run.dir / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"status": "running"}))
+    tables = load_tables(run.dir / TABLES)
+    kept = len(tables["intents"]) - 1
+    for name in COMPARED:
+        path = run.dir / TABLES / f"{name}.npy"
+        np.save(path, tables[name][: max(0, len(tables[name]) - 2) if name != "intents" else kept].copy())
+    [log] = part_paths(run.dir / SESSION)
+    log.write_bytes(log.read_bytes()[:-20])
+    assert replayed(run, "died") == kept
+    status = run.dir / "status.json"
+    status.write_text(json.dumps(json.loads(status.read_text()) | {"status": "running"}))
+    with pytest.raises(SessionError, match=r"still runs\n.*ended\.\nHow it stands: btcframe session status"):
+        replayed(run, "runs")
+    with pytest.raises(DataError, match="go on from it: btcframe trade warm_start="):
+        load_manifest(run.dir)
 
 
 def test_with_a_model_it_predicts_and_goes_on_from_where_it_was(here: Place, tmp_path: Path) -> None:
@@ -141,7 +164,8 @@ def test_with_a_model_it_predicts_and_goes_on_from_where_it_was(here: Place, tmp
     begun = load_tables(second.dir / TABLES)
     assert begun["equity"]["cash"][0] == pytest.approx(_cash(account))
     assert begun["orders"]["order_id"].min() == account["orders"] + 1
-    assert f"{account['ledger']['position_lots']:+,} lots held" in here.said(second)
+    lots = account["ledger"]["position_lots"]
+    assert (f"{lots:+,} lots held" if lots else "nothing held") in here.said(second)
     everything_arrived(second)
 
 
@@ -170,7 +194,19 @@ def test_it_is_halted_from_outside_and_a_restart_begins_so(here: Place) -> None:
     everything_arrived(first)
     second = here.session(1.5, warm_start=str(first.dir), **SETTINGS)
     assert told(second)["orders"] == 0 and told(second)["state"] == "halted"
+    assert "It begins stopped, as it was: halt: asked by" in here.said(second)
     replayed(second)
+
+
+def test_a_halt_that_stood_before_it_began(here: Place) -> None:
+    before = here.folder / "before"
+    before.mkdir()
+    (before / "halt.json").touch()
+    run = here.session(1.0, warm_start=str(before), **SETTINGS)
+    results, [stop] = told(run), load_tables(run.dir / TABLES)["stops"]
+    assert results["orders"] == 0 and commands(run)[0] == "halt"
+    assert stop["ns"] == results["first_ns"]
+    replayed(run)
 
 
 # ------------------------------------------------------------------------------------------------------ faults
@@ -368,6 +404,11 @@ def test_an_account_that_is_damaged_or_of_another_market(
     (tmp_path / "before" / ACCOUNT).write_text(text)
     with pytest.raises(DataError, match=message):
         start(bad(tmp_path, found, warm_start=str(tmp_path / "before")))
+
+
+def test_a_socket_that_is_never_there(here: Place) -> None:
+    with pytest.raises(DataError, match=r"the market was never reached: \d+ attempts? to connect failed"):
+        here.session(0.5, source={"ws": "ws://127.0.0.1:1"}, **SETTINGS)
 
 
 def test_a_market_in_which_no_row_closes(tmp_path: Path, found: Catalog) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from session_tables import equity, intent, record
 
-from btcframe.api import Action
+from btcframe.api import Action, TraderState
 from btcframe.audit import EQUITY, Audit
 from btcframe.report.trading import (
     arrival_mids,
@@ -22,6 +22,7 @@ from btcframe.report.trading import (
     last_before,
     notionals,
     round_trips,
+    said,
     slippage_bps,
     summarize,
 )
@@ -103,7 +104,7 @@ def test_a_session_by_hand() -> None:
     assert metrics.turnover == pytest.approx(15.5 / 1000)
     assert metrics.max_drawdown == pytest.approx(0.7)
     assert (metrics.exposure, metrics.open_lots) == (0.75, 50)
-    text = describe_trading(metrics, INSTRUMENT, 1000.0)
+    text = describe_trading(metrics, audit.tables(), INSTRUMENT, 1000.0)
     assert "Net +0.25 (+0.025%) = gross +1.12 less fees 0.75 and funding 0.12" in text
     assert "2 orders, 1 denied, 2 fills; 0 round trips, 35% of the volume as maker." in text
     assert "+0.05 are still held" in text
@@ -189,8 +190,43 @@ def test_the_deepest_drawdown_is_empyricals() -> None:
 
 
 def test_nothing_happened() -> None:
-    metrics = summarize(Audit().tables(), INSTRUMENT, 1000.0)
+    tables = Audit().tables()
+    metrics = summarize(tables, INSTRUMENT, 1000.0)
     assert (metrics.net, metrics.fills, metrics.max_drawdown, metrics.open_lots) == (0.0, 0, 0.0, 0)
     assert math.isnan(metrics.exposure)
-    assert describe_trading(metrics, INSTRUMENT, 1000.0) == "No order was sent: the policy asked for none."
-    assert "all 3 were denied" in describe_trading(metrics._replace(denied=3), INSTRUMENT, 1000.0)
+    assert (
+        describe_trading(metrics, tables, INSTRUMENT, 1000.0)
+        == "No order was sent: the policy asked for none."
+    )
+
+
+def test_the_terminal_tells_who_said_no_and_who_stopped_it() -> None:
+    audit = Audit()
+    for n, (veto, cut) in enumerate([(b"edge", b""), (b"edge", b""), (b"funds", b""), (b"", b"notional")]):
+        submitted(audit, n, n + 1, 1000, veto=veto, cut=cut)
+    tables = audit.tables()
+    assert said(tables["intents"]) == {"edge": (2, 0), "funds": (1, 0), "notional": (0, 1)}
+    lines = describe_trading(summarize(tables, INSTRUMENT, 1.0), tables, INSTRUMENT, 1.0).splitlines()
+    assert lines[-2:] == ["Denied by edge 2, funds 1.", "Made smaller or reduce-only by notional 1."]
+
+    for n in range(4):
+        audit.stops.append((n * NS, 0, TraderState.HALTED, 0, 0, 0, b"halt", b"by hand" * (n > 0)))
+    tables = audit.tables()
+    lines = describe_trading(summarize(tables, INSTRUMENT, 1.0), tables, INSTRUMENT, 1.0).splitlines()
+    assert lines[-4:] == [
+        "HALTED from 1970-01-01 00:00:00 UTC: halt.",
+        "HALTED from 1970-01-01 00:00:01 UTC: halt, by hand.",
+        "HALTED from 1970-01-01 00:00:02 UTC: halt, by hand.",
+        "1 more stop: btcframe report tells them.",
+    ]
+
+
+def test_an_inverse_result_is_told_in_coins() -> None:
+    inverse = Instrument("BTC/USD:BTC", Decimal("0.5"), Decimal(100), "inverse")
+    audit = Audit()
+    submitted(audit, 0, 1, 40_000)
+    audit.fills.extend(fills((1, 40_000, 10, 1e-5, 0)))
+    audit.equity.extend(equity(0, 20_000.0, 10, 0.99999))
+    tables = audit.tables()
+    text = describe_trading(summarize(tables, inverse, 1.0), tables, inverse, 1.0)
+    assert text.startswith("Net -0.000010 (-0.001%) = gross +0.000000 less fees 0.000010 (base coin).")

@@ -17,7 +17,7 @@ from btcframe_execution.signal import (
     check_range,
     period_ns,
     signal,
-    whole_lots,
+    wanted_lots,
 )
 from btcframe_execution.taking import take
 from btcframe_execution.target import (
@@ -85,7 +85,7 @@ class Adaptive:
         """Cancel what is not wanted or urgent, reprice what works, or submit what is missing."""
         want, now, patience_ns = UNUSABLE, signal(market, self.horizon), period_ns(self.patience)
         if market.usable:
-            lots = whole_lots(market.instrument, self.size)
+            lots = wanted_lots(market.instrument, self.size)
             cost_bps = max(0.0, 2 * self.maker_fee_bps) + self.threshold_bps
             want = target(market, position, now, lots, cost_bps)
         kept, cancels = sort_out(position, want)

@@ -29,4 +29,4 @@ def stop_at(
     if not lost >= reduce * start or start <= 0:  # NaN is not
         return None
     state = TraderState.HALTED if lost >= halt * start else TraderState.REDUCING
-    return Stop(state, code, f"{lost / start:.2%} of {start:,.2f} is lost", until_ns)
+    return Stop(state, code, f"{100 * lost / start:.3g}% of {start:,.8g} is lost", until_ns)

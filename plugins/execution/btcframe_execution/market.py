@@ -13,7 +13,7 @@ from btcframe_execution.signal import (
     check_range,
     signal,
     spread_bps,
-    whole_lots,
+    wanted_lots,
 )
 from btcframe_execution.taking import take
 from btcframe_execution.target import must_wait, target
@@ -64,7 +64,7 @@ class MarketPolicy:
         if position.working or not market.usable or must_wait(market, position):
             return ()
         cost_bps = max(0.0, 2 * self.fee_bps + spread_bps(market) / 2) + self.threshold_bps
-        lots = whole_lots(market.instrument, self.size)
+        lots = wanted_lots(market.instrument, self.size)
         want = target(market, position, signal(market, self.horizon), lots, cost_bps)
         if not want.side:
             return ()

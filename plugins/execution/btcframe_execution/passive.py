@@ -15,7 +15,7 @@ from btcframe_execution.signal import (
     check_range,
     period_ns,
     signal,
-    whole_lots,
+    wanted_lots,
 )
 from btcframe_execution.target import UNUSABLE, cancel, just_gave_up, must_wait, sort_out, target
 
@@ -69,7 +69,7 @@ class Passive:
         """Cancel what is not wanted, reprice or give up what works, or submit what is missing."""
         want, patience_ns = UNUSABLE, period_ns(self.patience)
         if market.usable:
-            lots = whole_lots(market.instrument, self.size)
+            lots = wanted_lots(market.instrument, self.size)
             cost_bps = max(0.0, 2 * self.fee_bps) + self.threshold_bps
             want = target(market, position, signal(market, self.horizon), lots, cost_bps)
         kept, cancels = sort_out(position, want)

@@ -59,6 +59,23 @@ def whole_lots(instrument: Instrument, size: float) -> int:
     return _whole(size, instrument.lot)
 
 
+def wanted_lots(instrument: Instrument, size: float) -> int:
+    """Lots of the position that a policy is set to take.
+
+    Raises
+    ------
+    ConfigError
+        If it is less than a lot: nothing would ever be traded.
+    """
+    lots = whole_lots(instrument, size)
+    if not lots and size:
+        raise ConfigError(
+            f"size: {size:g} is less than a lot of {instrument.symbol}",
+            hint=f"Its lots are of {instrument.lot}.",
+        )
+    return lots
+
+
 @lru_cache(64)  # text to number and back, the same few settings at every decision
 def _whole(size: float, lot: Decimal) -> int:
     return int(Decimal(repr(size)) // lot)

@@ -16,7 +16,7 @@ from btcframe_execution.signal import (
     check_range,
     period_ns,
     signal,
-    whole_lots,
+    wanted_lots,
 )
 from btcframe_execution.taking import take
 from btcframe_execution.target import UNUSABLE, Target, cancel, must_wait, sort_out, target, worst_price
@@ -91,7 +91,7 @@ class Twap:
         rests_ns = self.resting * self.slot_ns
         want, now = UNUSABLE, signal(market, self.horizon)
         if market.usable:
-            lots = whole_lots(market.instrument, self.size)
+            lots = wanted_lots(market.instrument, self.size)
             cost_bps = max(0.0, 2 * self.maker_fee_bps) + self.threshold_bps
             want = target(market, position, now, lots, cost_bps)
         kept, cancels = sort_out(position, want)

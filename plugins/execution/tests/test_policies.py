@@ -358,8 +358,12 @@ def test_sizes_are_rounded_down_as_written(size: float, lots: int) -> None:
 
 
 @pytest.mark.parametrize("policy", EVERY)
-def test_a_size_below_one_lot_asks_for_nothing(policy: Any) -> None:
-    assert not type(policy)(size=0.0009).decide(view(50.0), Position())
+def test_a_size_below_one_lot_is_refused(policy: Any) -> None:
+    with pytest.raises(
+        ConfigError, match=r"^size: 0.0009 is less than a lot of BTC/USDT:USDT\nIts lots are of 0.001"
+    ):
+        type(policy)(size=0.0009).decide(view(50.0), Position())
+    assert not type(policy)(size=0.0).decide(view(50.0), Position())
 
 
 BAD: list[tuple[dict[str, Any], str]] = [

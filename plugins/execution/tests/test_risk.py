@@ -311,7 +311,7 @@ def test_drawdown_reduces_then_halts() -> None:
         assert (stop and stop.state) == state
         assert vetoed(rule.check(buy(), account(equity=equity), market()), "drawdown") == (state is not None)
     assert rule.stop(account(equity=850.0), market()) == Stop(
-        TraderState.REDUCING, "drawdown", "15.00% of 1,000.00 is lost"
+        TraderState.REDUCING, "drawdown", "15% of 1,000 is lost"
     )
     assert (
         rule.stop(account(equity=NAN), market()) is None
@@ -322,10 +322,8 @@ def test_drawdown_reduces_then_halts() -> None:
 def test_daily_loss_ends_with_the_day() -> None:
     rule = DailyLoss(reduce=0.03, halt=0.05)
     stop = rule.stop(account(equity=965.0), market())
-    assert stop == Stop(
-        TraderState.REDUCING, "daily_loss", "3.50% of 1,000.00 is lost", NOW // DAY * DAY + DAY
-    )
-    assert vetoed(rule.check(buy(), account(equity=965.0), market()), "daily_loss", "3.50%")
+    assert stop == Stop(TraderState.REDUCING, "daily_loss", "3.5% of 1,000 is lost", NOW // DAY * DAY + DAY)
+    assert vetoed(rule.check(buy(), account(equity=965.0), market()), "daily_loss", "3.5%")
     assert rule.stop(account(equity=950.0), market()).state == TraderState.HALTED  # type: ignore[union-attr]
     assert rule.stop(account(equity=965.0, day_equity=NAN), market()) is None
     assert rule.check(buy(), account(equity=965.0, day_equity=980.0), market()) == buy()
