@@ -23,7 +23,7 @@ def catalog() -> Catalog:
         ("hydra/launcher=null", "chosen by its name"),
         ("~seed", "this cannot be taken away"),
         ("~model.alpha", "Leave it out for its default."),
-        ("~model", "Every job has one: model=ridge, model=zero."),
+        ("~model", "Every job has one: model=boosting, model=ensemble,"),
         ("~validation.folds", "this cannot be taken away"),
         ("~features", "Write ~features.book for one of them"),
         ("~features@features.returns", "Write ~features.returns for one of them"),
