@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
 import itertools
 import time
 import tracemalloc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,9 +28,6 @@ Inputs = Any  # ROW[n] or float64[n, d]
 
 ROUNDS = 9
 """How often it may grow by too much before it is said to."""
-
-_FRAMES = 50
-"""How deep below this module what allocates may be."""
 
 
 class Stream(NamedTuple):
@@ -296,25 +294,22 @@ def check_no_growth(stream: Stream, inputs: Inputs) -> None:
             t = i % n
             stream.update(inputs[t : t + 1], memory, canvas.out[t : t + 1])
 
-    def growth() -> list[tracemalloc.StatisticDiff]:
-        """What one more thousand of rows has left behind, by the line that allocated it."""
-        before = _allocated()
+    def growth() -> int:
+        gc.collect()
+        before = tracemalloc.get_traced_memory()[0]
         feed(SINGLE_ROWS)
-        return _allocated().compare_to(before, "lineno")
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0] - before
 
     feed(n)  # beyond the warm-up: what is loaded or compiled for the first value is there before it counts
-    tracing = tracemalloc.is_tracing()
-    if not tracing:
-        tracemalloc.start(_FRAMES)
-    try:
-        left = growth()
-        for _ in range(ROUNDS):  # a cache fills, and is full; what leaks does so every time
-            if _size(left) <= 4 * SINGLE_ROWS:
-                break
-            left = growth()
-    finally:
-        if not tracing:
-            tracemalloc.stop()
+    with _tracing():
+        feed(100)
+        # a cache fills, and is full, and other threads allocate too; what leaks does so every time
+        if any(growth() <= 4 * SINGLE_ROWS for _ in range(ROUNDS)):
+            return
+        before = _allocated()
+        feed(SINGLE_ROWS)
+        left = _allocated().compare_to(before, "lineno")
     if (grown := _size(left)) > 4 * SINGLE_ROWS:
         (most, *_) = left
         raise ContractError(
@@ -324,12 +319,22 @@ def check_no_growth(stream: Stream, inputs: Inputs) -> None:
         )
 
 
+@contextlib.contextmanager
+def _tracing() -> Iterator[None]:
+    if tracemalloc.is_tracing():
+        yield
+        return
+    tracemalloc.start()
+    try:
+        yield
+    finally:
+        tracemalloc.stop()
+
+
 def _allocated() -> tracemalloc.Snapshot:
-    """What calls from this module have allocated and not given back; other threads allocate too."""
+    """What stands, but for what measuring it takes."""
     gc.collect()
-    ours = tracemalloc.Filter(True, __file__, all_frames=True)
-    measuring = tracemalloc.Filter(False, tracemalloc.__file__, all_frames=True)
-    return tracemalloc.take_snapshot().filter_traces([ours, measuring])
+    return tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(False, tracemalloc.__file__)])
 
 
 def _size(left: Iterable[tracemalloc.StatisticDiff]) -> int:
