@@ -31,6 +31,9 @@ from btcframe.types import TimeInForce
 from btcframe.venues.sim import Sim
 
 SYMBOL = "BTC/USDT:USDT"
+SETTINGS = {"features": {"book": {"plugin": "book"}}}
+"""Of a session that need not know much."""
+
 SPEED = 5.0
 """Of the exchange: some 40 messages of the book a second."""
 
@@ -180,6 +183,12 @@ class Place:
         """Let a fault of the exchange happen now."""
         self.at.call(self.at.exchange.inject, parse(text))
 
+    def market_passes(self, seconds: float) -> None:
+        """Do nothing until so much market time has passed."""
+        until = self.at.exchange.now_ms + seconds * 1000
+        while self.at.exchange.now_ms < until:
+            threading.Event().wait(0.01)
+
     def until_up(self, seconds: float = 20.0) -> None:
         """Wait until the exchange answers again."""
         until = time.monotonic() + seconds
@@ -235,6 +244,13 @@ def place(folder: Path, catalog: Catalog, speed: float = SPEED) -> Iterator[Plac
     exchange = Exchange(made([SYMBOL]), start_ns=time.time_ns(), speed=speed, history=10_000, limited=False)
     with served(exchange) as at:
         yield Place(folder, catalog, at)
+
+
+def busy(seconds: float) -> None:
+    """Compute for so long, as slow code does."""
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        pass
 
 
 def once(at: float, do: Callable[[], None]) -> Callable[[Run, float], None]:

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from jobs.test_trade import SETTINGS, everything_arrived, rows_of, streams, told
-from live_sessions import SYMBOL, Flaky, Place, catalog, down, place
+from jobs.test_trade import everything_arrived, rows_of, streams, told
+from live_sessions import SETTINGS, SYMBOL, Flaky, Place, catalog, down, place
 
 from btcframe.audit import load_tables
 from btcframe.control import SHED

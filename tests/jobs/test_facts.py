@@ -10,6 +10,7 @@ from btcframe.errors import ConfigError, DataError
 from btcframe.facts.measure import load
 from btcframe.jobs import facts as facts_job
 from btcframe.plugins import Catalog, discover
+from btcframe.run import MANIFEST
 
 WALK = {"plugin": "random_walk", "duration": "3m", "rate": 20.0}
 
@@ -72,6 +73,7 @@ def test_a_run_that_is_none_of_facts_or_not_whole(tmp_path: Path, catalog: Catal
     run = make_run(tmp_path, catalog, **settings(beside=[str(other.dir)]))
     with pytest.raises(DataError, match=r"has no facts\.json"):
         facts_job.main(run)
-    (other.dir / "manifest.json").write_text('{"config": {}, "status": "running"}')
+    manifest = json.loads((other.dir / MANIFEST).read_text())
+    (other.dir / MANIFEST).write_text(json.dumps(manifest | {"status": "running"}))
     with pytest.raises(DataError, match="is not whole"):
         facts_job.main(run)

@@ -118,7 +118,7 @@ def test_a_replay_that_differs_names_the_first_difference(finished: Path, tmp_pa
     assert caught.value.exit_code == 7
 
 
-def test_no_session_or_a_broken_one(tmp_path: Path) -> None:
+def test_no_session_or_a_broken_one(tmp_path: Path, finished: Path) -> None:
     def replay(session: str, number: int) -> None:
         config = {"verb": "replay", "seed": 7, "session": session}
         with Run(tmp_path / f"r{number}", config, discover()).recorded() as run:
@@ -128,7 +128,8 @@ def test_no_session_or_a_broken_one(tmp_path: Path) -> None:
         replay("", 0)
     with pytest.raises(DataError, match="is not a run"):
         replay(str(tmp_path), 1)
-    (tmp_path / MANIFEST).write_text(json.dumps({"status": "interrupted", "config": {}, "command": ["run"]}))
+    manifest = json.loads((finished / MANIFEST).read_text())
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest | {"status": "interrupted"}))
     with pytest.raises(DataError, match="is not whole"):
         replay(str(tmp_path), 2)
 

@@ -26,6 +26,9 @@ from btcframe.stores.timescale import Timescale
 OWN = ["run", "directory", "manifest", "started_ns", "finished_ns"]
 """Columns of records that tell one run from another of the same config."""
 
+EMPTY = {"promotions", "funding", "stops"}
+"""Records that half an hour of a backtest without a stop leaves without a row."""
+
 CANARY = "canary-9b1f06"
 
 
@@ -69,11 +72,11 @@ def test_a_run_on_a_server_has_the_numbers_of_one_on_the_embedded_store(
         assert same(*read) and len(read[0]) == manifest["tables"][table]
     for table in RECORDS:
         read = [
-            pa.Table.from_batches(store.records(table, runs[name].manifest["id"]))
+            pa.Table.from_batches(store.records(table, runs[name].manifest["id"]), RECORDS[table])
             for name, store in stores.items()
         ]
         one_run = [rows.drop_columns([name for name in OWN if name in rows.column_names]) for rows in read]
-        assert same(*one_run) and len(one_run[0]), table
+        assert same(*one_run) and (len(one_run[0]) or table in EMPTY), table
     # a run that fails says what is wrong, and leaves no password either
     monkeypatch.setenv("PGPASSWORD", f"{CANARY}-wrong")
     failing = make_run(tmp_path, catalog, "failing", verb="run", store=node(served))

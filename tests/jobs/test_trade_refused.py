@@ -1,0 +1,123 @@
+"""Sessions that `btcframe trade` does not begin, or ends at once, and what it says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live_sessions import SETTINGS, Place, catalog, place
+
+from btcframe.config import Lane, Trade, check_settings
+from btcframe.errors import ConfigError, DataError, ModelError
+from btcframe.jobs import train as train_job
+from btcframe.plugins import Catalog
+from btcframe.run import Run
+from btcframe.session import ACCOUNT
+
+from jobs.small import make_run  # isort: skip
+
+
+@pytest.fixture(scope="module")
+def found() -> Catalog:
+    return catalog()
+
+
+@pytest.fixture
+def here(tmp_path: Path, found: Catalog) -> Iterator[Place]:
+    with place(tmp_path, found) as at:
+        yield at
+
+
+def bad(folder: Path, found: Catalog, **changes: Any) -> Run:
+    source = {"plugin": "random_walk", "duration": "10s"}
+    config = {"verb": "trade", "source": source, "trade": vars(Trade()), "lane": vars(Lane())}
+    return make_run(folder, found, **config | changes)
+
+
+def start(run: Run) -> None:
+    from btcframe.jobs import trade
+
+    with run.recorded():
+        trade.main(run)
+
+
+def test_only_paper(tmp_path: Path, found: Catalog) -> None:
+    with pytest.raises(ConfigError, match="is on paper only: venue elsewhere would send real orders"):
+        start(bad(tmp_path, found, venue={"plugin": "elsewhere"}))
+
+
+def test_a_source_without_a_book(tmp_path: Path, found: Catalog) -> None:
+    with pytest.raises(ConfigError, match="trading needs one"):
+        start(bad(tmp_path, found, source={"plugin": "klines", "paths": ["x.csv"], "symbol": "BTC/USDT"}))
+
+
+def test_a_model_of_another_config(tmp_path: Path, found: Catalog) -> None:
+    trained = make_run(tmp_path, found, "trained", verb="train")
+    with trained.recorded():
+        train_job.main(trained)
+    with pytest.raises(ModelError, match="the models were trained with label"):
+        start(
+            bad(
+                tmp_path,
+                found,
+                trained=str(trained.dir),
+                label={"plugin": "forward_return", "horizons": ["7s"]},
+            )
+        )
+
+
+def test_a_run_without_models(tmp_path: Path, found: Catalog) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="is not a run: it has no manifest"):
+        start(bad(tmp_path, found, trained=str(tmp_path / "empty")))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "is of None, the source is of"),
+        ('{"symbol": "ETH/USDT"}', "is of ETH/USDT, the source is of BTC/USDT"),
+        ('{"symbol": "BTC/USDT:USDT", "ledger": {"position_lots": 0}}', "the saved account cannot be used"),
+    ],
+)
+def test_an_account_that_is_damaged_or_of_another_market(
+    tmp_path: Path, found: Catalog, text: str, message: str
+) -> None:
+    (tmp_path / "before").mkdir()
+    (tmp_path / "before" / ACCOUNT).write_text(text)
+    with pytest.raises(DataError, match=message):
+        start(bad(tmp_path, found, warm_start=str(tmp_path / "before")))
+
+
+def test_a_socket_that_is_never_there(here: Place) -> None:
+    with pytest.raises(DataError, match=r"the market was never reached: \d+ attempts? to connect failed"):
+        here.session(0.5, source={"ws": "ws://127.0.0.1:1"}, **SETTINGS)
+
+
+def test_a_market_in_which_no_row_closes(tmp_path: Path, found: Catalog) -> None:
+    source = {"plugin": "random_walk", "duration": "1s", "rate": 2.0}
+    with pytest.raises(DataError, match="no row was closed"):
+        start(bad(tmp_path, found, source=source, clock={"plugin": "time", "every": "10s"}))
+
+
+@pytest.mark.parametrize(
+    ("section", "setting", "message"),
+    [
+        ("trade", {"duration": "soon"}, "trade.duration: 'soon' is not a duration"),
+        ("trade", {"lag": "0s"}, "trade.lag: 0s is no time at all"),
+        ("trade", {"stall": "x"}, "trade.stall: 'x' is not a duration"),
+        ("lane", {"soonest": "2s"}, "lane.soonest: 2s is later than lane.latest, 1s"),
+        ("lane", {"memory": 1000}, "lane.memory: 1,000 bytes are too little"),
+        ("lane", {"least": 0}, "lane.least: 0 is not a number of items"),
+        ("lane", {"most": 10}, "lane.least: 256 is not a number of items from 1 to lane.most, 10"),
+    ],
+)
+def test_settings_that_make_no_sense(
+    tmp_path: Path, found: Catalog, section: str, setting: dict[str, Any], message: str
+) -> None:
+    run = bad(tmp_path, found)
+    with pytest.raises(ConfigError, match=message):
+        check_settings({**run.config, section: run.config[section] | setting})
