@@ -185,8 +185,8 @@ class Place:
 
     def market_passes(self, seconds: float) -> None:
         """Do nothing until so much market time has passed."""
-        until = self.at.exchange.now_ms + seconds * 1000
-        while self.at.exchange.now_ms < until:
+        until = self.at.exchange.ns + seconds * 1e9
+        while self.at.exchange.ns < until:
             threading.Event().wait(0.01)
 
     def until_up(self, seconds: float = 20.0) -> None:
