@@ -29,8 +29,8 @@ from benchmarks import features_pandas
 from benchmarks.frame import ROOT, Timing, ratio, skip, table, take_turns
 from benchmarks.inputs import SEED
 from btcframe.api import Wakes
+from btcframe.cli.feature_cost import costs, ordinary_rows
 from btcframe.clocks.time import TimeClock
-from btcframe.feature_cost import costs, ordinary_rows
 from btcframe.pipeline import Pipeline
 from btcframe.testing import markets
 from btcframe_features import btcframe_components

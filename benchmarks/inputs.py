@@ -9,16 +9,16 @@ import numpy as np
 
 from benchmarks.frame import ROOT, skip
 from btcframe.api import Source
-from btcframe.artefacts import FittedModel
-from btcframe.building import build_table
 from btcframe.clocks.time import TimeClock
 from btcframe.labels.forward_return import ForwardReturn
+from btcframe.learning.building import build_table
+from btcframe.learning.tables import Layout, TrainingTable
+from btcframe.learning.training import fit_fold
+from btcframe.models.artefacts import FittedModel
 from btcframe.pipeline import Pipeline
 from btcframe.sources.binance_raw import BinanceRaw
 from btcframe.sources.random_walk import RandomWalk
 from btcframe.split import WalkForward
-from btcframe.tables import Layout, TrainingTable
-from btcframe.training import fit_fold
 from btcframe.types import NS, EventArray, Instrument
 from btcframe_features import Book, Returns
 from btcframe_models import Ridge

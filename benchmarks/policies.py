@@ -16,8 +16,8 @@ from benchmarks.frame import table, take_turns
 from benchmarks.inputs import SEED, Market, fitted, markets
 from btcframe.api import Intent, Position, Wakes
 from btcframe.api import Market as View
-from btcframe.artefacts import FittedModel
-from btcframe.trader import Promotion, Trader
+from btcframe.models.artefacts import FittedModel
+from btcframe.trading.trader import Promotion, Trader
 from btcframe.venues.sim import Sim
 from btcframe_execution import Adaptive, MarketPolicy, Passive, Twap
 

@@ -12,10 +12,10 @@ from prometheus_client import CollectorRegistry, Gauge
 from benchmarks.frame import console, first, ratio, table, take_turns
 from benchmarks.inputs import SEED, fitted, walk
 from btcframe.latency import Latency
-from btcframe.signals import ExecutionSignals, Seen, Signals
-from btcframe.trader import Promotion, Trader
+from btcframe.trading.trader import Promotion, Trader
 from btcframe.types import NS
 from btcframe.venues.sim import Sim
+from btcframe.watch.signals import ExecutionSignals, Seen, Signals
 from btcframe_execution.market import MarketPolicy
 
 TIMES = 100  # short: what else runs on the machine takes whole turns, not a part of each

@@ -26,7 +26,7 @@ from benchmarks.live import PACE, PACED, STREAM, adapter, exchange, plain
 from benchmarks.main import BTCFRAME, process
 from btcframe.api import Batch
 from btcframe.config import Trade
-from btcframe.opening import opened
+from btcframe.live.opening import opened
 from btcframe.plugins import discover
 from btcframe.run import Run, describe
 from btcframe.sources.bybit.source import Bybit

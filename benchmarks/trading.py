@@ -17,11 +17,11 @@ import numpy as np
 from benchmarks.frame import Timing, first, ratio, table, take_turns
 from benchmarks.inputs import SEED, Market, fitted, markets, walk
 from btcframe.api import Action, Intent, Wakes
-from btcframe.artefacts import FittedModel
-from btcframe.forecasts import Promotion
 from btcframe.kernels.book import apply, new_book
+from btcframe.models.artefacts import FittedModel
 from btcframe.pipeline import Gate, Pipeline
-from btcframe.trader import Trader
+from btcframe.trading.forecasts import Promotion
+from btcframe.trading.trader import Trader
 from btcframe.types import EventArray, Kind, LatencyModel, TimeInForce
 from btcframe.venues.sim import Sim
 from btcframe_execution import Confidence, MarketPolicy, MaxPosition

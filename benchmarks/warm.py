@@ -21,12 +21,12 @@ from benchmarks.frame import first, per_second, table
 from benchmarks.inputs import read
 from btcframe.api import Batch, Wakes
 from btcframe.clocks.time import TimeClock
+from btcframe.learning.stored_rows import TABLE, read_rows, to_table
 from btcframe.pipeline import Pipeline
 from btcframe.plugins import discover
-from btcframe.saved_state import StateWriter, read_state
 from btcframe.session_log import SessionWriter
+from btcframe.sessions.saved_state import StateWriter, read_state
 from btcframe.sources.synthetic import Synthetic
-from btcframe.stored_rows import TABLE, read_rows, to_table
 from btcframe.stores.delta import Delta
 from btcframe.types import NS, EventFlag, Frame
 

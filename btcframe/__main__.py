@@ -2,7 +2,7 @@
 
 import sys
 
-from btcframe.cli import main
+from btcframe.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -26,11 +26,11 @@ from btcframe.api import SessionEvent
 from btcframe.atomic import replacing
 from btcframe.config import check_settings, digest, nodes
 from btcframe.errors import BtcframeError, ConfigError, DataError, StoreError
+from btcframe.pipeline.selection import chosen
 from btcframe.plugins import Catalog
 from btcframe.provenance import code_of, requirements, versions
-from btcframe.selection import chosen
 from btcframe.slots import CHOICES
-from btcframe.status import STATUS
+from btcframe.watch.status import STATUS
 
 MANIFEST = "manifest.json"
 _WRITTEN = ("btcframe", "verb", "seed", "config", "machine", "packages", "plugins", "command", "status")

@@ -16,12 +16,12 @@ from btcframe.api import Batch, Wakes
 from btcframe.hookspecs import hookimpl
 from btcframe.plugins import Catalog, discover
 from btcframe.run import Run
-from btcframe.saved_state import StateWriter
-from btcframe.session import SESSION, STATE, header, open_pipeline
 from btcframe.session_log import SessionWriter
+from btcframe.sessions.saved_state import StateWriter
+from btcframe.sessions.session import SESSION, STATE, header, open_pipeline
+from btcframe.sessions.warm_start import identity_of
 from btcframe.sources.random_walk import RandomWalk
 from btcframe.types import EVENT, NS, EventArray, EventFlag, Frame, Kind, duration_ns
-from btcframe.warm_start import identity_of
 
 
 @cache

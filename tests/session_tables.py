@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from btcframe.api import Action
-from btcframe.audit import TABLES
+from btcframe.trading.audit import TABLES
 from btcframe.types import TimeInForce
 
 

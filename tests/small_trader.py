@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from btcframe.api import Action, Column, Intent, Market, Position, Wakes
-from btcframe.artefacts import FittedModel
 from btcframe.clocks.time import TimeClock
-from btcframe.forecasts import Promotion
+from btcframe.models.artefacts import FittedModel
 from btcframe.pipeline import Pipeline
 from btcframe.sources.random_walk import RandomWalk
-from btcframe.trader import Trader
+from btcframe.trading.forecasts import Promotion
+from btcframe.trading.trader import Trader
 from btcframe.types import NS, EventArray, Instrument, OrderState, TimeInForce
 from btcframe.venues.sim import Sim
 

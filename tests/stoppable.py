@@ -9,7 +9,7 @@ from typing import Any
 from small_trader import EVENTS, Script, trader
 
 from btcframe.api import Account, Action, Intent, Market, Position, Stop, Veto
-from btcframe.trader import Trader
+from btcframe.trading.trader import Trader
 from btcframe.types import TimeInForce
 
 HALF = len(EVENTS) // 2

@@ -11,9 +11,9 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
-from btcframe import cli
+from btcframe.cli import main as cli
+from btcframe.cli.hydra_app import register
 from btcframe.errors import ConfigError
-from btcframe.hydra_app import register
 from btcframe.plugins import discover
 from btcframe.run import check
 

@@ -10,8 +10,8 @@ import numpy as np
 from btcframe.api import Account, Market, Position, TraderState
 from btcframe.clock_offset import ClockOffset
 from btcframe.latency import Latency
-from btcframe.signals import Seen, Signals
 from btcframe.types import EVENT, NS, PREDICTION, ROW, EventFlag, Instrument
+from btcframe.watch.signals import Seen, Signals
 
 INSTRUMENT = Instrument("BTC/USDT:USDT", Decimal("0.1"), Decimal("0.001"))
 NOW_NS = 1_700_000_000 * NS

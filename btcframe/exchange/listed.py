@@ -12,7 +12,7 @@ from btcframe.exchange.flow import messages
 from btcframe.exchange.listing import Listing, category_of
 from btcframe.exchange.market import Market
 from btcframe.live_sources import needs_recording
-from btcframe.row_sources import needs_book
+from btcframe.pipeline.row_sources import needs_book
 from btcframe.types import Instrument
 
 MIN_NOTIONAL = 5.0

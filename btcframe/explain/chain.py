@@ -17,17 +17,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from btcframe.api import Action
-from btcframe.artefacts import read_manifest
-from btcframe.audit import load_tables
 from btcframe.config import digest
 from btcframe.errors import DataError, ModelError
 from btcframe.explain.values import Answered, Decided, Explained, Filled, Ids, Line, Predicted, Seen
+from btcframe.models.artefacts import read_manifest
 from btcframe.report.markouts import HORIZONS_NS, markout_bps
 from btcframe.report.trading import per_order, slippage_bps
 from btcframe.report.working import queue_s
 from btcframe.run import MANIFEST
-from btcframe.session import SESSION, TABLES, instrument_of
 from btcframe.session_log import SessionLog
+from btcframe.sessions.session import SESSION, TABLES, instrument_of
+from btcframe.trading.audit import load_tables
 from btcframe.types import Instrument, StateArray
 
 Tables = Mapping[str, StateArray]

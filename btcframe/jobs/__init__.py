@@ -9,9 +9,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from btcframe.records import told
-from btcframe.row_sources import has_book
+from btcframe.pipeline.row_sources import has_book
 from btcframe.run import Run
+from btcframe.sessions.records import told
 
 _PART = re.compile(r"session\.\d{4,}\.jsonl\.zst")
 

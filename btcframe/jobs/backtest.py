@@ -7,23 +7,32 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from btcframe.artefacts import read_manifest
-from btcframe.audit import digests, fingerprint
 from btcframe.config import duration
 from btcframe.errors import ModelError
 from btcframe.jobs import train as train_job
+from btcframe.learning.training import MODELS, Fold, saved_folds
 from btcframe.live_sources import needs_recording
+from btcframe.models.artefacts import read_manifest
 from btcframe.pipeline import Pipeline
+from btcframe.pipeline.row_sources import needs_book
 from btcframe.report.trading import TradingMetrics, describe_trading, summarize
-from btcframe.row_sources import needs_book
 from btcframe.run import Run, load_manifest
-from btcframe.saved_state import StateWriter, write_state
-from btcframe.sensitivity import vary
-from btcframe.session import SESSION, START, STATE, TABLES, log_header, of_folds, open_pipeline, open_trader
 from btcframe.session_log import SessionWriter
-from btcframe.training import MODELS, Fold, saved_folds
+from btcframe.sessions.saved_state import StateWriter, write_state
+from btcframe.sessions.sensitivity import vary
+from btcframe.sessions.session import (
+    SESSION,
+    START,
+    STATE,
+    TABLES,
+    log_header,
+    of_folds,
+    open_pipeline,
+    open_trader,
+)
+from btcframe.sessions.warm_start import WARM_START, WarmStart, identity_of, warm_start
+from btcframe.trading.audit import digests, fingerprint
 from btcframe.types import StateArray
-from btcframe.warm_start import WARM_START, WarmStart, identity_of, warm_start
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class BacktestResult:
 
     Parameters
     ----------
-    tables : mapping            intents, orders, fills, predictions, equity, mapped: see `btcframe.audit`
+    tables : mapping            intents, orders, fills, predictions, equity, mapped: see `btcframe.trading.audit`
     metrics : TradingMetrics
     fingerprint : str           sha256 of intents, orders and fills
     """

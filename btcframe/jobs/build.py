@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from btcframe.building import (
+from btcframe.learning.building import (
     Build,
     Made,
     Write,
@@ -17,11 +17,11 @@ from btcframe.building import (
     write_build,
 )
 from btcframe.live_sources import needs_recording
-from btcframe.parts import available_threads
 from btcframe.pipeline import Pipeline
+from btcframe.pipeline.parts import available_threads
+from btcframe.pipeline.row_sources import check_clock
 from btcframe.report.build_page import build_page
 from btcframe.report.page import PAGE, save
-from btcframe.row_sources import check_clock
 from btcframe.run import Run
 
 

@@ -9,10 +9,10 @@ from btcframe.errors import ConfigError
 from btcframe.facts.measure import FILE, Facts, as_json, load, measure
 from btcframe.live_sources import needs_recording
 from btcframe.pipeline import Pipeline
+from btcframe.pipeline.row_sources import needs_book
 from btcframe.report.facts_page import PAGE, facts_page
 from btcframe.report.facts_table import facts_table
 from btcframe.report.page import save
-from btcframe.row_sources import needs_book
 from btcframe.run import Run, load_manifest, write_json
 
 MOST_BESIDE = 25

@@ -10,10 +10,10 @@ from typing import Any
 from btcframe.api import Batch
 from btcframe.config import duration
 from btcframe.errors import ConfigError, DataError
-from btcframe.recording import Meter, until_stopped
 from btcframe.run import Run
-from btcframe.session import SESSION, log_header
 from btcframe.session_log import Keeping, SessionWriter
+from btcframe.sessions.recording import Meter, until_stopped
+from btcframe.sessions.session import SESSION, log_header
 
 
 @dataclass(frozen=True)

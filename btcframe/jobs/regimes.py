@@ -5,16 +5,16 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from btcframe.building import check_horizons
 from btcframe.config import walk_forward
+from btcframe.learning.building import check_horizons
 from btcframe.live_sources import needs_recording
-from btcframe.parts import available_threads
+from btcframe.pipeline.parts import available_threads
+from btcframe.pipeline.row_sources import check_clock
 from btcframe.regime_study import ahead, rows, walk
 from btcframe.regime_study.study import study
 from btcframe.report.page import PAGE, save
 from btcframe.report.regimes_page import FILE, regimes_page
 from btcframe.report.regimes_table import regimes_table
-from btcframe.row_sources import check_clock
 from btcframe.run import Run, write_json
 
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from btcframe.audit import fingerprint, load_tables
-from btcframe.differences import first_difference
 from btcframe.errors import ConfigError, DataError, ReplayError, SessionError
-from btcframe.replaying import play_again
 from btcframe.report.words import counted
 from btcframe.run import Run, any_manifest, load_manifest
-from btcframe.session import TABLES
-from btcframe.status import RUNNING, STATUS, read_status
+from btcframe.sessions.replaying import play_again
+from btcframe.sessions.session import TABLES
+from btcframe.trading.audit import fingerprint, load_tables
+from btcframe.trading.differences import first_difference
+from btcframe.watch.status import RUNNING, STATUS, read_status
 
 
 @dataclass(frozen=True)

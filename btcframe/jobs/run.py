@@ -5,8 +5,8 @@ from __future__ import annotations
 from btcframe.jobs import backtest as backtest_job
 from btcframe.jobs.backtest import BacktestResult
 from btcframe.report.summary import summary
-from btcframe.reporting import report
 from btcframe.run import Run
+from btcframe.sessions.reporting import report
 
 
 def main(run: Run) -> BacktestResult:

@@ -6,20 +6,20 @@ import contextlib
 import shlex
 from dataclasses import dataclass
 
-from btcframe.audit import digests, fingerprint
-from btcframe.building import build_id
 from btcframe.config import duration
 from btcframe.errors import ConfigError, DataError
+from btcframe.learning.building import build_id
+from btcframe.live.opening import Opened, opened, sealed
+from btcframe.live.session_line import ending
 from btcframe.live_sources import is_live
-from btcframe.opening import Opened, opened, sealed
-from btcframe.recording import until_stopped
+from btcframe.pipeline.row_sources import needs_book
 from btcframe.report.trading import TradingMetrics, describe_trading, summarize
 from btcframe.report.words import counted
-from btcframe.row_sources import needs_book
 from btcframe.run import Run
-from btcframe.session import SESSION, TABLES, first_worth
-from btcframe.session_line import ending
-from btcframe.watching import listening, watching
+from btcframe.sessions.recording import until_stopped
+from btcframe.sessions.session import SESSION, TABLES, first_worth
+from btcframe.trading.audit import digests, fingerprint
+from btcframe.watch.watching import listening, watching
 
 PAPER = ("sim",)
 """Venues that send nothing to anybody."""

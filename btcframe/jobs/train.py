@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from btcframe.artefacts import save_model
-from btcframe.building import Build
 from btcframe.config import walk_forward as walk_forward_of
 from btcframe.jobs import build as build_job
-from btcframe.report.metrics import Found
-from btcframe.report.prediction import metrics_table, verdicts
-from btcframe.run import Run
-from btcframe.scratch import take
-from btcframe.selection import chosen
-from btcframe.tables import TrainingTable, read_training
-from btcframe.training import (
+from btcframe.learning.building import Build
+from btcframe.learning.tables import TrainingTable, read_training
+from btcframe.learning.training import (
     MODELS,
     PREDICTIONS,
     Fold,
@@ -30,6 +24,12 @@ from btcframe.training import (
     walk_forward,
     write_predictions,
 )
+from btcframe.models.artefacts import save_model
+from btcframe.pipeline.selection import chosen
+from btcframe.report.metrics import Found
+from btcframe.report.prediction import metrics_table, verdicts
+from btcframe.run import Run
+from btcframe.scratch import take
 from btcframe.truth import expected_name, known, read_truth
 from btcframe.types import Floats, Ints
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from btcframe.api import Clock, Column, Feed, Label, Regime
 from btcframe.errors import ConfigError, DataError
+from btcframe.learning.tables import Assembler, Layout
 from btcframe.pipeline import Pipeline
 from btcframe.regime_study.growing import Growing
 from btcframe.regime_study.visits import Labels
-from btcframe.tables import Assembler, Layout
 from btcframe.types import TRUTH, Floats, Instrument, Ints, RowArray, StateArray
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from btcframe.differences import first_difference
 from btcframe.errors import DataError
 from btcframe.report.measures import Measures, measured
 from btcframe.report.thin import extremes
+from btcframe.trading.differences import first_difference
 from btcframe.types import Floats, Instrument, Ints, StateArray
 
 Tables = Mapping[str, StateArray]

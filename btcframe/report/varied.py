@@ -1,4 +1,4 @@
-"""What a session came to at other venues, as it is kept and shown; `btcframe.sensitivity` plays them."""
+"""What a session came to at other venues, as it is kept and shown; `btcframe.sessions.sensitivity` plays them."""
 
 from __future__ import annotations
 

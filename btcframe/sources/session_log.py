@@ -11,7 +11,7 @@ from typing import Any
 
 from btcframe.api import Batch, Feed, Source
 from btcframe.errors import ConfigError, DataError
-from btcframe.recorded import has_frames, recorded_feed
+from btcframe.pipeline.recorded import has_frames, recorded_feed
 from btcframe.session_log import LOG, SessionLog
 from btcframe.sources.files import fingerprint
 from btcframe.types import Frame

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from btcframe.saved_state import read_state
+from btcframe.sessions.saved_state import read_state
 
 WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from btcframe.saved_state import SavedState, write_state
+from btcframe.sessions.saved_state import SavedState, write_state
 
 path, n = Path(sys.argv[1]), 0
 while True:

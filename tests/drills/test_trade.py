@@ -20,13 +20,13 @@ import pytest
 from jobs.test_trade import everything_arrived, rows_of, streams, told
 from live_sessions import SETTINGS, SYMBOL, Flaky, Place, catalog, down, place
 
-from btcframe.audit import load_tables
 from btcframe.control import SHED
 from btcframe.plugins import Catalog
 from btcframe.run import Run
-from btcframe.saved_state import read_state
-from btcframe.session import ACCOUNT, SESSION, STATE, TABLES
 from btcframe.session_log import CommandItem, FrameItem, SessionLog
+from btcframe.sessions.saved_state import read_state
+from btcframe.sessions.session import ACCOUNT, SESSION, STATE, TABLES
+from btcframe.trading.audit import load_tables
 
 MB = 1 << 20
 FAULTS = (

@@ -14,13 +14,13 @@ import pytest
 from small_trader import CHASE, INSTRUMENT, SCHEDULE, START, Script, chase, model, play, trader
 
 from btcframe.api import Action, Intent, Market, Position, Veto
-from btcframe.audit import Audit, load_tables
 from btcframe.config import digest
 from btcframe.errors import DataError
 from btcframe.explain import describe, describe_orders, explain, orders, plain, plain_orders
-from btcframe.session import SESSION, TABLES, header
 from btcframe.session_log import SessionWriter
-from btcframe.trader import Promotion
+from btcframe.sessions.session import SESSION, TABLES, header
+from btcframe.trading.audit import Audit, load_tables
+from btcframe.trading.trader import Promotion
 from btcframe.types import NS, OrderState, TimeInForce
 
 MANIFEST = {

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from btcframe.audit import fingerprint, load_tables
 from btcframe.errors import ConfigError, DataError, ModelError, ReplayError
 from btcframe.jobs import backtest, replay, train
+from btcframe.learning.training import TrainResult
 from btcframe.plugins import Catalog, discover
 from btcframe.run import Run
-from btcframe.session import SESSION, TABLES
 from btcframe.session_log import SessionLog, SessionWriter
+from btcframe.sessions.session import SESSION, TABLES
 from btcframe.sources.random_walk import RandomWalk
-from btcframe.training import TrainResult
+from btcframe.trading.audit import fingerprint, load_tables
 
 from .small import make_run
 

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from btcframe.artefacts import load_model
 from btcframe.errors import ConfigError, DataError, ModelError
 from btcframe.jobs import build, train
+from btcframe.learning.tables import read_training
+from btcframe.learning.training import plain_metrics, saved_folds
+from btcframe.models.artefacts import load_model
 from btcframe.plugins import Catalog, discover
 from btcframe.run import Run
-from btcframe.tables import read_training
-from btcframe.training import plain_metrics, saved_folds
 from btcframe.types import NS, PREDICTION
 
 from . import small

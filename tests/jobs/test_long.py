@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from btcframe import scratch
-from btcframe.audit import load_tables
-from btcframe.desk import Desk
 from btcframe.errors import StoreError
 from btcframe.jobs import backtest, train
+from btcframe.learning.training import PREDICTIONS
 from btcframe.plugins import Catalog, discover
-from btcframe.session import TABLES
-from btcframe.training import PREDICTIONS
+from btcframe.sessions.session import TABLES
+from btcframe.trading.audit import load_tables
+from btcframe.trading.desk import Desk
 
 from .small import make_run
 

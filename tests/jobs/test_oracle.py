@@ -16,12 +16,12 @@ from rich.console import Console
 
 from btcframe.api import Batch
 from btcframe.jobs import build, train
+from btcframe.learning.training import TrainResult
 from btcframe.plugins import Catalog, discover
 from btcframe.report.metrics import compare, evaluate
 from btcframe.report.prediction import metrics_table, verdicts
 from btcframe.run import Run
 from btcframe.sources.synthetic import Synthetic
-from btcframe.training import TrainResult
 from btcframe.truth import STATE, read_truth
 from btcframe.types import NS
 

@@ -17,8 +17,8 @@ from jobs.small import Said, make_run
 from rich.console import Console
 
 from btcframe.api import Batch
+from btcframe.cli.console import Terminal
 from btcframe.config import Record, check_settings
-from btcframe.console import Terminal
 from btcframe.errors import ConfigError, DataError
 from btcframe.hookspecs import hookimpl
 from btcframe.jobs import backtest, build, facts, regimes, train
@@ -26,10 +26,10 @@ from btcframe.jobs import record as record_job
 from btcframe.jobs import replay as replay_job
 from btcframe.jobs import run as run_all
 from btcframe.plugins import Catalog, discover
-from btcframe.recording import Meter, counters_of, until_stopped
 from btcframe.run import Run, load_manifest
-from btcframe.session import SESSION
 from btcframe.session_log import FrameItem, Keeping, SessionLog, SessionWriter
+from btcframe.sessions.recording import Meter, counters_of, until_stopped
+from btcframe.sessions.session import SESSION
 from btcframe.types import EVENT, NS, Frame, Instrument, Kind
 
 INSTRUMENT = Instrument("BTC/USDT", Decimal("0.1"), Decimal("0.001"), "spot")
@@ -268,7 +268,7 @@ def test_a_terminal_shows_it_often_and_a_file_once_a_minute(
     monkeypatch: pytest.MonkeyPatch, terminal: bool, shown: list[int]
 ) -> None:
     now = [0.0]
-    monkeypatch.setattr("btcframe.console.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("btcframe.cli.console.time.monotonic", lambda: now[0])
     console, made = Terminal(), []
     console._err = Console(file=io.StringIO(), force_terminal=terminal)  # type: ignore[assignment]
 

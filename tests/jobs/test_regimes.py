@@ -12,8 +12,8 @@ from jobs.small import Said, make_run
 from btcframe.errors import ConfigError, DataError, ModelError
 from btcframe.jobs import regimes as regimes_job
 from btcframe.plugins import Catalog, discover
-from btcframe.reporting import said_again
 from btcframe.run import Run
+from btcframe.sessions.reporting import said_again
 
 VOLATILITY = {"plugin": "volatility", "window": 60}
 HMM = {"plugin": "hmm", "window": 60, "states": 2, "every": 10}

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from btcframe import jobs
-from btcframe.audit import load_tables
-from btcframe.differences import first_difference
 from btcframe.errors import ConfigError, DataError, ReplayError
 from btcframe.plugins import discover
 from btcframe.run import MANIFEST, Run, load_manifest
-from btcframe.session import TABLES
+from btcframe.sessions.session import TABLES
+from btcframe.trading.audit import load_tables
+from btcframe.trading.differences import first_difference
 
 # thresholds below the cost, so that there are orders, vetoes, fills and partial fills to compare
 SETTINGS = (

@@ -15,20 +15,20 @@ import pytest
 from live_sessions import MOODS, SETTINGS, Flaky, Place, busy, catalog, down, once, place
 
 from btcframe.api import TraderState
-from btcframe.audit import COMPARED, load_tables
 from btcframe.control import SHED
 from btcframe.errors import DataError, SessionError
 from btcframe.jobs import replay as replay_job
 from btcframe.jobs import train as train_job
+from btcframe.learning.stored_rows import TABLE as ROWS
+from btcframe.learning.stored_rows import to_rows
 from btcframe.plugins import Catalog
 from btcframe.run import Run, load_manifest
-from btcframe.session import ACCOUNT, SESSION, TABLES
 from btcframe.session_log import CommandItem, FrameItem, SessionLog, files
 from btcframe.session_log.reader import part_paths
+from btcframe.sessions.session import ACCOUNT, SESSION, TABLES
 from btcframe.spool import drain
-from btcframe.stored_rows import TABLE as ROWS
-from btcframe.stored_rows import to_rows
 from btcframe.stores.records import TABLES as RECORDS
+from btcframe.trading.audit import COMPARED, load_tables
 from btcframe.types import RowFlag
 
 from jobs.small import make_run  # isort: skip

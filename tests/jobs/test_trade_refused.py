@@ -14,7 +14,7 @@ from btcframe.errors import ConfigError, DataError, ModelError
 from btcframe.jobs import train as train_job
 from btcframe.plugins import Catalog
 from btcframe.run import Run
-from btcframe.session import ACCOUNT
+from btcframe.sessions.session import ACCOUNT
 
 from jobs.small import make_run  # isort: skip
 

@@ -15,9 +15,9 @@ from btcframe.hookspecs import hookimpl
 from btcframe.jobs import backtest, replay
 from btcframe.plugins import discover
 from btcframe.run import Run
-from btcframe.saved_state import read_state
-from btcframe.session import SESSION, START, STATE
 from btcframe.session_log import CommandItem, SessionLog
+from btcframe.sessions.saved_state import read_state
+from btcframe.sessions.session import SESSION, START, STATE
 
 from .small import make_run
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from session_tables import equity, intent, record
 
-from btcframe.audit import Audit
 from btcframe.errors import DataError
 from btcframe.report.beside import beside
+from btcframe.trading.audit import Audit
 from btcframe.types import NS, PREDICTION, Instrument, OrderState
 
 INSTRUMENT = Instrument("BTC/USDT:USDT", Decimal("0.1"), Decimal("0.001"))

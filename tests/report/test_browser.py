@@ -12,7 +12,7 @@ import pytest
 
 from btcframe.plugins import Catalog
 from btcframe.report.page import PAGE
-from btcframe.reporting import report_again
+from btcframe.sessions.reporting import report_again
 
 Open = Callable[..., Any]
 

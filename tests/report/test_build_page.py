@@ -21,8 +21,8 @@ from btcframe.plugins import Catalog
 from btcframe.report.build_page import build_page
 from btcframe.report.page import PAGE, save
 from btcframe.report.sections_columns import UNCHECKED
-from btcframe.reporting import gather, said_again
 from btcframe.run import load_manifest
+from btcframe.sessions.reporting import gather, said_again
 from btcframe.testing.markets import rough_rows
 from btcframe.types import NS
 
@@ -116,7 +116,7 @@ def test_a_build_that_is_reused_is_told_the_same(home: Path, built: Path, catalo
 def test_what_the_store_no_longer_holds_is_said(built: Path, catalog: Catalog) -> None:
     run = load_manifest(built)
     run["results"]["build"]["id"] = "000000000000"
-    from btcframe.reporting import report_build
+    from btcframe.sessions.reporting import report_build
 
     with pytest.raises(DataError, match="the store no longer holds build 000000000000"):
         report_build(built, run, catalog)

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from session_tables import equity, record
 
-from btcframe.audit import EQUITY, TABLES, Audit
 from btcframe.report import buckets
 from btcframe.report.buckets import by_hour, by_regime
 from btcframe.report.execution import held
 from btcframe.report.markouts import markout_bps
 from btcframe.report.working import queue, queue_s, sent
+from btcframe.trading.audit import EQUITY, TABLES, Audit
 from btcframe.types import FILL, NS, Instrument, OrderState, TimeInForce
 
 INSTRUMENT = Instrument("BTC/USDT:USDT", Decimal("0.1"), Decimal("0.001"))

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from btcframe.audit import EQUITY
 from btcframe.plugins import Catalog
 from btcframe.report import figures_prediction, figures_trading
 from btcframe.report.findings import Findings
 from btcframe.report.metrics import Estimate
 from btcframe.report.outcomes import Binned
 from btcframe.report.plots import marked
-from btcframe.reporting import gather
 from btcframe.run import load_manifest
+from btcframe.sessions.reporting import gather
+from btcframe.trading.audit import EQUITY
 from btcframe.types import NS
 
 from .test_run_page import unpacked

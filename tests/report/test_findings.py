@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from session_tables import equity, intent
 
-from btcframe.audit import Audit
 from btcframe.report.findings import Market, Session, of_session
+from btcframe.trading.audit import Audit
 from btcframe.types import FILL, NS, PREDICTION, Instrument
 
 INSTRUMENT = Instrument("BTC/USDT:USDT", Decimal("0.1"), Decimal("0.001"))

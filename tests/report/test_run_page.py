@@ -15,14 +15,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from btcframe.audit import load_tables
+from btcframe.learning.training import PREDICTIONS
 from btcframe.report.outcomes import likeliest
 from btcframe.report.page import PAGE
 from btcframe.report.plots import resolved
 from btcframe.report.words import number, percent
-from btcframe.reporting import gather
-from btcframe.session import TABLES
-from btcframe.training import PREDICTIONS
+from btcframe.sessions.reporting import gather
+from btcframe.sessions.session import TABLES
+from btcframe.trading.audit import load_tables
 from btcframe.truth import read_truth
 from btcframe.types import duration_name
 
@@ -212,7 +212,7 @@ def test_contrast(colours: dict[str, str]) -> None:
 
 
 def test_less_to_show_says_why(untraded: Path, training: Path, catalog: Any) -> None:
-    from btcframe.reporting import report_again
+    from btcframe.sessions.reporting import report_again
 
     nothing = (untraded / PAGE).read_text()
     assert "No order was sent: the policy asked for none." in nothing

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from session_tables import equity, intent, record
 
 from btcframe.api import Action, TraderState
-from btcframe.audit import EQUITY, Audit
 from btcframe.report.trading import (
     arrival_mids,
     describe_trading,
@@ -26,6 +25,7 @@ from btcframe.report.trading import (
     slippage_bps,
     summarize,
 )
+from btcframe.trading.audit import EQUITY, Audit
 from btcframe.types import FILL, NS, PREDICTION, Instrument
 
 INSTRUMENT = Instrument("BTC/USDT:USDT", Decimal("0.1"), Decimal("0.001"))

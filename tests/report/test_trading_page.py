@@ -16,9 +16,7 @@ import pytest
 from jobs.small import make_run
 from session_tables import equity, intent, record
 
-from btcframe import sensitivity
 from btcframe.api import Action
-from btcframe.audit import Audit
 from btcframe.errors import DataError
 from btcframe.jobs import backtest as backtest_job
 from btcframe.plugins import Catalog
@@ -27,8 +25,10 @@ from btcframe.report.page import PAGE
 from btcframe.report.run_page import run_page
 from btcframe.report.trading import summarize
 from btcframe.report.varied import Variation
-from btcframe.reporting import gather, report, said_again, vary_again
 from btcframe.run import Quiet, load_manifest
+from btcframe.sessions import sensitivity
+from btcframe.sessions.reporting import gather, report, said_again, vary_again
+from btcframe.trading.audit import Audit
 from btcframe.types import NS, PREDICTION, Instrument, OrderState, TimeInForce
 
 from .conftest import CHEAP

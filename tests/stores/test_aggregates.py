@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from stores.every_row import START
 
-from btcframe.stored_rows import TABLE, to_table
+from btcframe.learning.stored_rows import TABLE, to_table
 from btcframe.stores.postgres import aggregates
 from btcframe.stores.timescale import Timescale
 from btcframe.types import NS, ROW, RowArray, RowFlag

@@ -11,7 +11,7 @@ import pytest
 from database_servers import Postgres, free_port
 from stores.every_row import rows
 
-from btcframe import cli
+from btcframe.cli import main as cli
 from btcframe.stores.timescale import Timescale
 
 CANARY = "canary-77d0c2"

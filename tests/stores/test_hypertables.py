@@ -13,7 +13,7 @@ from stores.test_aggregates import check, connect, market, reference
 from stores.test_aggregates import read as read_aggregate
 
 from btcframe.errors import StoreError
-from btcframe.stored_rows import TABLE, to_table
+from btcframe.learning.stored_rows import TABLE, to_table
 from btcframe.stores.postgres import hypertables, retention
 from btcframe.stores.postgres.connection import session
 from btcframe.stores.timescale import Timescale

@@ -22,7 +22,7 @@ from btcframe import jobs
 from btcframe.api import Store
 from btcframe.errors import StoreError
 from btcframe.plugins import discover
-from btcframe.records import records_of
+from btcframe.sessions.records import records_of
 from btcframe.stores import lake_records
 from btcframe.stores.delta import Delta
 from btcframe.stores.records import TABLES, checked, time_of

@@ -16,7 +16,7 @@ from database_servers import Postgres
 from stores.every_row import START, read, rows, same
 from stores.test_aggregates import connect, market
 
-from btcframe.stored_rows import to_table
+from btcframe.learning.stored_rows import to_table
 from btcframe.stores.records import TABLES
 from btcframe.stores.timescale import Timescale
 from btcframe.types import NS

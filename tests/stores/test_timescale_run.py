@@ -13,15 +13,15 @@ from database_servers import Postgres
 from jobs.small import make_run
 from stores.every_row import same
 
-from btcframe.audit import load_tables
 from btcframe.errors import StoreError
 from btcframe.jobs import run as run_job
 from btcframe.plugins import discover
-from btcframe.records import told
-from btcframe.session import TABLES
+from btcframe.sessions.records import told
+from btcframe.sessions.session import TABLES
 from btcframe.stores.delta import Delta
 from btcframe.stores.records import TABLES as RECORDS
 from btcframe.stores.timescale import Timescale
+from btcframe.trading.audit import load_tables
 
 OWN = ["run", "directory", "manifest", "started_ns", "finished_ns"]
 """Columns of records that tell one run from another of the same config."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from btcframe.types import LEVELS, duration_name
 
 TABLE = "l2_rows"
-"""The table that is aggregated; `btcframe.stored_rows` has its columns."""
+"""The table that is aggregated; `btcframe.learning.stored_rows` has its columns."""
 
 _SIZES = {side: [f"{side}_sz_{k}" for k in range(1, LEVELS + 1)] for side in ("bid", "ask")}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from small_trader import EVENTS, HORIZONS, INSTRUMENT, START, model, trader
 
 from btcframe.api import Action, Intent, Market, Position
-from btcframe.trader import Promotion, Trader
+from btcframe.trading.trader import Promotion, Trader
 from btcframe.types import NS, EventArray, EventFlag, Kind, OrderState, TimeInForce
 from btcframe.venues.sim import Sim
 from btcframe_execution import Adaptive, MarketPolicy, Passive, Twap

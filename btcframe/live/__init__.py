@@ -1,0 +1,1 @@
+"""A session that lasts: two lanes, what the slow one writes, when it starts and ends."""

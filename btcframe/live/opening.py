@@ -1,0 +1,250 @@
+"""How a session is opened: what it starts from, its two lanes, where they lead, and what is said of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from btcframe.api import Batch, Feed, Source
+from btcframe.config import duration
+from btcframe.errors import DataError, StoreError
+from btcframe.latency import Latency
+from btcframe.learning.building import build_id, identity
+from btcframe.learning.stored_rows import TABLE as ROW_TABLE
+from btcframe.live.pace import Bounds, Pace
+from btcframe.live.session import Onlooker, Session
+from btcframe.live.sinks import LogSink, MemorySink, StoreSink, TableSink
+from btcframe.live.slow_lane import SlowLane
+from btcframe.report.words import counted
+from btcframe.run import Run, write_json
+from btcframe.session_log import Keeping, Later, SessionWriter, Straight
+from btcframe.sessions.saved_state import write_state
+from btcframe.sessions.session import (
+    ACCOUNT,
+    RESTORE,
+    SESSION,
+    START,
+    STATE,
+    TABLES,
+    log_header,
+    open_pipeline,
+    open_trader,
+    production,
+)
+from btcframe.sessions.warm_start import WARM_START, WarmStart, identity_of, warm_start
+from btcframe.spool.settings import settings_of
+from btcframe.spool.writer import Spool
+from btcframe.trading.audit import Audit
+from btcframe.trading.forecasts import Promotion
+from btcframe.types import EVENT, NS, EventFlag, Instrument, Kind
+from btcframe.watch.switch import standing
+from btcframe.watch.telling import Teller
+
+_ONE = {ROW_TABLE: "row", "equity": "equity mark", "funding": "funding payment"}
+"""What one record of a table is called, where it is not the table's name without its s."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session that is ready to go.
+
+    Parameters
+    ----------
+    session : Session
+    batches : iterator of Batch     of its feed, all of them
+    feed : Feed
+    promotion : Promotion or None   the model that predicts
+    account : mapping or None       what was restored
+    audit : Audit                   its tables, whole when the session has ended
+    store : StoreSink               where rows and records went
+    identity : mapping              of the build of its rows
+    """
+
+    session: Session
+    batches: Iterator[Batch]
+    feed: Feed
+    promotion: Promotion | None
+    account: Mapping[str, Any] | None
+    audit: Audit
+    store: StoreSink
+    identity: Mapping[str, Any]
+
+
+@contextlib.contextmanager
+def opened(run: Run, source: Source) -> Iterator[Opened]:
+    """Open a session; at the end all of it is written, and its log is closed, unless it failed.
+
+    Raises
+    ------
+    ConfigError, DataError, ModelError, PluginError, StoreError
+    """
+    config, directory = run.config, run.dir
+    with contextlib.ExitStack() as stack:
+        feed = stack.enter_context(contextlib.closing(source.open(seed=run.seed)))
+        instrument = feed.instrument
+        promotion = production(run, Path(config["trained"]), instrument) if config["trained"] else None
+        account = account_of(Path(config["warm_start"]), instrument) if config["warm_start"] else None
+        load_kernels(run, instrument, promotion)
+        whose = identity_of(run, instrument)
+        audit = Audit(directory / TABLES, kept=1 << 62)
+        tell = Teller(run.catalog.notify, str(directory))
+        stack.enter_context(tell.running())
+        spool = stack.enter_context(
+            Spool(run.component("store"), settings_of(config["spool"]), observe=run.catalog.notify).running()
+        )
+        files = Later(Straight(config["record"]["sync"], again=True))
+        log = stack.enter_context(
+            SessionWriter(
+                directory / SESSION, log_header(run, source, instrument), _keeping(run), files=files
+            )
+        )
+        what = identity({**config, "build": {"rows": True}}, run.catalog, f"session {run.manifest['id']}")
+        store = StoreSink(
+            spool, run.manifest["id"], build_id(what), instrument,
+            every_ns=duration(config, "lane", "latest"), most=config["spool"]["batch"],
+        )  # fmt: skip
+        memory = MemorySink(directory / STATE, directory / ACCOUNT)
+        slow = SlowLane(
+            [[LogSink(log, files), TableSink(audit), memory], [store]],
+            Pace(_bounds(run)),
+            config["lane"]["memory"],
+            tell,
+        )
+        stack.enter_context(slow.running())
+        start, batches = warm_start(run, feed, whose)  # from here on the market waits for us
+        latency = Latency()
+        pipeline = open_pipeline(run, instrument, run.component("policy").wakes, time.perf_counter_ns)
+        _start(run, start, pipeline, slow)
+        if account is not None:
+            write_json(directory / ACCOUNT, account)  # at once: whoever goes on from here must find it
+            slow.command(start.first_ns if start else 0, RESTORE, **account)
+        onlooker = Onlooker(latency, pipeline, slow, duration(config, "trade", "stall"))
+        trader = open_trader(
+            run, pipeline, [promotion] if promotion else [],
+            audit=Audit(hand=slow.table), account=account, log=slow, notify=tell, watch=onlooker,
+        )  # fmt: skip
+        stack.enter_context(contextlib.closing(trader))
+        session = Session(
+            _about(run, instrument, promotion), feed, pipeline, trader, slow, onlooker, latency,
+            identity=whose, state_ns=duration(config, "state", "every"),
+            parts=lambda: {"spool": _store_counts(spool), "observers": tell.counts()},
+        )  # fmt: skip
+        if (guard := getattr(feed, "guard", None)) is not None:
+            guard(slow.pressure, duration(config, "trade", "lag"))
+        if config["warm_start"] and (halt := standing(Path(config["warm_start"]))) is not None:
+            session.ask("halt", why=halt.cause)
+        yield Opened(session, batches, feed, promotion, account, audit, store, what)
+
+
+def sealed(run: Run, done: Opened) -> str:
+    """Seal the build of the session's rows, if all of them are in the store; what became of it, in words."""
+    build, rows = build_id(done.identity), done.store.rows
+    if not rows:
+        return "Store: no row was closed, so it was given none"
+    told = ", ".join(counted(n, _ONE.get(name, name[:-1])) for name, n in rows.items())
+    try:
+        if ROW_TABLE in rows:
+            manifest = {
+                "identity": dict(done.identity),
+                "symbol": done.feed.instrument.symbol,
+                "summary": {"first_ns": done.store.first_ns},
+                "tables": {ROW_TABLE: rows[ROW_TABLE]},
+            }
+            run.component("store").seal(build, manifest)
+    except StoreError as error:
+        return (
+            f"Store: {told} were put into the spool, and not all are in the store: {error.what}\n"
+            f"  Bring them in: btcframe db drain. Build {build} of its rows stays open; the run's directory has all of it"
+        )
+    return f"Store: {told}, as build {build}"
+
+
+def account_of(directory: Path, instrument: Instrument) -> dict[str, Any] | None:
+    """What the trader of an earlier session saved; None where the run in the directory was no session.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or is of another market.
+    """
+    path = directory / ACCOUNT
+    try:
+        account: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DataError(
+            f"the account of the earlier session cannot be read: {error}", where=str(path)
+        ) from error
+    if not isinstance(account, dict) or account.get("symbol") != instrument.symbol:
+        symbol = account.get("symbol") if isinstance(account, dict) else None
+        raise DataError(
+            f"the account of the earlier session is of {symbol}, the source is of {instrument.symbol}",
+            where=str(path),
+            hint="A position in one market is none in another.",
+            next="Leave warm_start empty, or trade the market of that session: source.symbol=…",
+        )
+    return account
+
+
+def load_kernels(run: Run, instrument: Instrument, promotion: Promotion | None) -> None:
+    """Have the kernels of pipeline, model and venue loaded, or compiled, before the market waits for them."""
+    period_ns = run.component("clock").period_ns
+    events = np.zeros(7, EVENT)
+    events["kind"] = [Kind.CLEAR, Kind.DEPTH, Kind.DEPTH, *4 * [Kind.HEARTBEAT]]
+    events["side"][1:3], events["ticks"][1:3], events["lots"][1:3] = (1, -1), (1_000_000, 1_000_001), 1
+    events["flags"] = EventFlag.SNAPSHOT
+    events["flags"][2:] = EventFlag.SNAPSHOT | EventFlag.END
+    events["local_ts"] = NS + np.array([0, 0, 0, *np.arange(1, 5)]) * period_ns
+    pipeline = open_pipeline(run, instrument, run.component("policy").wakes)
+    trader = open_trader(run, pipeline, [promotion] if promotion else [])
+    with contextlib.closing(trader):
+        trader.consume(events)
+
+
+def _keeping(run: Run) -> Keeping:
+    """The log's files are those of a recording; when it is written is the lane's to say."""
+    settings = run.config["record"]
+    return Keeping(
+        sync=settings["sync"], part_bytes=settings["part"], part_ns=duration(run.config, "record", "every")
+    )
+
+
+def _bounds(run: Run) -> Bounds:
+    lane = run.config["lane"]
+    soonest, latest = (duration(run.config, "lane", name) for name in ("soonest", "latest"))
+    return Bounds(soonest, latest, lane["least"], lane["most"])
+
+
+def _start(run: Run, start: WarmStart | None, pipeline: Any, slow: SlowLane) -> None:
+    """Start the pipeline from what was found, kept for the replay, and say what that is."""
+    if start is None:
+        return
+    told = start.plain()
+    if start.state is not None:
+        told["sha256"] = write_state(run.dir / START, start.state)
+        slow.command(start.first_ns, WARM_START, way=start.way, sha256=told["sha256"])
+        pipeline.restore(start.state.memory)
+    run.manifest.setdefault("results", {})["warm_start"] = told
+    run.notify("warm_start", **told)
+    run.say(start.describe())
+
+
+def _about(run: Run, instrument: Instrument, promotion: Promotion | None) -> dict[str, str]:
+    chosen = {slot: str(run.config[slot]["plugin"]) for slot in ("source", "policy", "venue")}
+    return {
+        "id": run.manifest["id"], "symbol": instrument.symbol, **chosen, "model": promotion.name if promotion else "",
+    }  # fmt: skip
+
+
+def _store_counts(spool: Spool) -> dict[str, int]:
+    status = spool.status()
+    names = ("rows", "bytes", "age_ns", "memory", "apart", "lost", "failures", "restarts")
+    return {name: int(getattr(status, name)) for name in names}

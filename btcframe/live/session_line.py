@@ -1,0 +1,121 @@
+"""What `btcframe trade` says: a line while the session lasts, and what became of it at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from btcframe.report.words import counted
+from btcframe.types import NS
+from btcframe.watch.observed import Observed
+
+WAITING = 0.1
+"""Share of the lane's memory in use that is worth a word."""
+
+
+class Line:
+    """A session in a line; rates are those since the line before.
+
+    Parameters
+    ----------
+    now : callable      monotonic, ns
+    """
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self._now = now
+        self._began_ns = self._shown_ns = now()
+        self._shown = 0
+
+    def of(self, session: Observed) -> str:
+        """How it stands: what is not as it should be; time, market, position, equity (and what the day made of it),
+        fills, messages a second, and how long 99 of 100 decisions took at most, from our socket on.
+        """
+        now_ns, counters = self._now(), session.counters()
+        frames = int(counters["session"]["frames"] or counters["session"]["events"])
+        rate = (frames - self._shown) * NS / max(now_ns - self._shown_ns, 1)
+        self._shown, self._shown_ns = frames, now_ns
+        told = [f"{span(now_ns - self._began_ns)} {session.about()['symbol']}"]
+        signals = session.get_execution_signals()
+        if signals is None:
+            told += ["waiting for the book", f"{rate:,.0f}/s"]
+            return " · ".join([*_troubles(counters), *told])
+        told[0] += f" {signals.mid:,.2f}" if signals.usable else " no book"
+        trader = counters["trader"]
+        fills = int(trader["maker_fills"] + trader["taker_fills"])
+        told += [
+            f"{signals.position:+,.6g} @ {signals.average_price:,.2f}" if signals.position_lots else "flat",
+            f"{signals.equity:,.2f} ({signals.day_profit:+,.2f})",
+            counted(fills, "fill"),
+            f"{rate:,.0f}/s",
+        ]
+        if (total := signals.latency.get("total")) is not None:
+            told.append(f"p99 {total.p99_ns / 1e6:,.1f} ms")
+        stopped = [f"{signals.state.upper()}: {signals.cause}"] if signals.state != "active" else []
+        return " · ".join([*stopped, *_troubles(counters), *told])
+
+
+def _troubles(counters: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    lane, shed, spool = (counters.get(part, {}) for part in ("lane", "shed", "spool"))
+    found = []
+    if shed.get("shut"):
+        found.append("overloaded: the market is left out")
+    if lane["failures"]:
+        found.append(f"not written for {counted(lane['failures'], 'attempt')}")
+    if spool.get("failures"):
+        found.append(f"the store is away, {counted(spool['rows'] + spool['memory'], 'row')} wait")
+    return found
+
+
+def ending(plain: Mapping[str, Any], stopped: str, predicted: bool, store: str, memory: int) -> str:
+    """What became of a session, in a few lines, beside what it earned.
+
+    Parameters
+    ----------
+    plain : mapping     `Session.plain`
+    stopped : str       why it ended
+    predicted : bool    whether a model predicted
+    store : str         what became of the rows for the store, in words
+    memory : int        bytes that the lane may hold
+    """
+    counters, latency = plain["counters"], plain["latency"]
+    shed, lane = counters.get("shed", {}), counters["lane"]
+    of = counters["session"]
+    why = {"asked": "Stopped", "duration": "Over", "end": "The source ended"}[stopped]
+    messages = counted(of["frames"], "frame") if of["frames"] else counted(of["events"], "event")
+    lines = [
+        f"{why} after {span(plain['last_ns'] - plain['first_ns'])}: {messages}, {counted(counters['trader']['rows'], 'row')}"
+        + ("" if predicted else "; no model, so nothing was predicted")
+    ]
+    if (total := latency.get("total")) is not None:
+        stages = ", ".join(
+            f"{stage} {latency[stage]['p99_ns'] / 1e3:,.0f}"
+            for stage in ("wire", "decode", "book", "row", "signal")
+            if stage in latency
+        )
+        lines.append(
+            f"From our socket to the decision: p50 {total['p50_ns'] / 1e3:,.0f} µs, p99 {total['p99_ns'] / 1e3:,.0f} µs "
+            f"(p99 by stage, µs: {stages})"
+        )
+    if shed.get("shed") or shed.get("spared"):
+        lines.append(
+            f"Left out under overload: {counted(shed['shed'], 'message')} in {counted(shed['times'], 'gap')}, "
+            f"and {counted(shed['spared'], 'optional one')}"
+        )
+    most = f"at most {lane['most_bytes'] / 1e6:,.1f} MB of {memory / 1e6:,.0f} waited to be written"
+    died = f"; its thread was restarted {counted(lane['restarts'], 'time')}" if lane["restarts"] else ""
+    lines.append(f"Slow lane: {counted(lane['items'], 'item')}, {most}{died}")
+    lines.append(store)
+    if plain["contained"]:
+        parts = ", ".join(f"{name} ({why})" for name, why in plain["contained"].items())
+        lines.append(f"Switched off: {parts}")
+    if plain["state"] != "active":
+        lines.append(
+            f"The trader is {plain['state']}: {plain['cause']}. So will be one that starts from here."
+        )
+    return "\n".join(lines)
+
+
+def span(ns: int) -> str:
+    """0:12:03."""
+    minutes, seconds = divmod(round(ns / NS), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"

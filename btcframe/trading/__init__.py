@@ -1,0 +1,1 @@
+"""What decides and what becomes of it: trader, orders, stops, account, audit."""

@@ -1,0 +1,1 @@
+"""A session seen from outside: signals, status, metrics, and the switch that halts it."""

@@ -1,0 +1,82 @@
+"""What a session says of itself: a line, and its end."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from btcframe.latency import Summary
+from btcframe.live.session_line import Line, ending, span
+from btcframe.types import NS
+
+COUNTERS: dict[str, dict[str, Any]] = {
+    "session": {"frames": 500, "events": 900},
+    "trader": {"maker_fills": 1, "taker_fills": 2, "rows": 70},
+    "lane": {"failures": 0, "items": 1200, "most_bytes": 2_500_000, "restarts": 0},
+}
+SIGNALS: dict[str, Any] = {
+    "usable": True, "mid": 60_012.35, "position": -0.01, "position_lots": -10, "average_price": 60_016.8,
+    "equity": 100_000.41, "day_profit": 0.41, "state": "active", "cause": "",
+    "latency": {"total": Summary(9, 0, 0, 0, 0, 2_100_000, 0, 0)},
+}  # fmt: skip
+
+
+def session(counters: dict[str, dict[str, Any]] = COUNTERS, **signals: Any) -> Any:
+    """A session that stands so."""
+    found = SimpleNamespace(**SIGNALS | signals) if signals.get("seen", True) else None
+    return SimpleNamespace(
+        about=lambda: {"symbol": "BTC/USDT"}, counters=lambda: counters, get_execution_signals=lambda: found
+    )
+
+
+def line(of: Any) -> str:
+    times = iter([0, 10 * NS])
+    return Line(lambda: next(times)).of(of)
+
+
+def test_a_session_in_a_line() -> None:
+    assert line(session()) == (
+        "0:00:10 BTC/USDT 60,012.35 · -0.01 @ 60,016.80 · 100,000.41 (+0.41) · 3 fills · 50/s · p99 2.1 ms"
+    )
+    assert " flat " in line(session(position_lots=0)) and " no book " in line(session(usable=False))
+    assert line(session(seen=False)) == "0:00:10 BTC/USDT · waiting for the book · 50/s"
+
+
+@pytest.mark.parametrize(
+    ("change", "first"),
+    [
+        ({"shed": {"shut": 1}}, "overloaded: the market is left out"),
+        ({"lane": COUNTERS["lane"] | {"failures": 3}}, "not written for 3 attempts"),
+        ({"spool": {"failures": 2, "rows": 1000, "memory": 5}}, "the store is away, 1,005 rows wait"),
+    ],
+)
+def test_trouble_comes_first(change: dict[str, Any], first: str) -> None:
+    assert line(session(COUNTERS | change)).startswith(f"{first} · 0:00:10 BTC/USDT")
+
+
+def test_a_trader_that_is_halted_says_so_first() -> None:
+    assert line(session(state="halted", cause="asked by hand")).startswith("HALTED: asked by hand · 0:00:10")
+
+
+def test_the_end_of_a_session() -> None:
+    stage = {"p50_ns": 400_000, "p99_ns": 900_000}
+    plain = {
+        "first_ns": 0, "last_ns": 3725 * NS, "contained": {"features.ofi": "ValueError: x"}, "state": "reducing",
+        "cause": "features.ofi", "latency": {"total": stage, "row": stage},
+        "counters": COUNTERS | {"shed": {"shed": 1200, "times": 1, "spared": 0}, "lane": COUNTERS["lane"] | {"restarts": 1}},
+    }  # fmt: skip
+    assert ending(plain, "asked", False, "Store: 70 rows", 256_000_000).splitlines() == [
+        "Stopped after 1:02:05: 500 frames, 70 rows; no model, so nothing was predicted",
+        "From our socket to the decision: p50 400 µs, p99 900 µs (p99 by stage, µs: row 900)",
+        "Left out under overload: 1,200 messages in 1 gap, and 0 optional ones",
+        "Slow lane: 1,200 items, at most 2.5 MB of 256 waited to be written; its thread was restarted 1 time",
+        "Store: 70 rows",
+        "Switched off: features.ofi (ValueError: x)",
+        "The trader is reducing: features.ofi. So will be one that starts from here.",
+    ]
+
+
+def test_a_span() -> None:
+    assert [span(0), span(61 * NS), span(3600 * NS)] == ["0:00:00", "0:01:01", "1:00:00"]
