@@ -12,8 +12,8 @@ from btcframe.api import Source
 from btcframe.clocks.time import TimeClock
 from btcframe.labels.forward_return import ForwardReturn
 from btcframe.learning.building import build_table
+from btcframe.learning.folds import Recipe, fit_fold
 from btcframe.learning.tables import Layout, TrainingTable
-from btcframe.learning.training import fit_fold
 from btcframe.models.artefacts import FittedModel
 from btcframe.pipeline import Pipeline
 from btcframe.sources.binance_raw import BinanceRaw
@@ -77,7 +77,8 @@ def fitted(market: Market) -> FittedModel:
     )
     training = _in_memory(layout, tables)
     rows = np.arange(len(training))
-    return fit_fold(training, rows, Volatility(), Ridge(), WalkForward(2, NS, 1, True), index=0, seed=SEED)
+    recipe = Recipe(Volatility(), Ridge(), WalkForward(2, NS, 1, True), SEED)
+    return fit_fold(training, rows, recipe, index=0).model
 
 
 class _Once:

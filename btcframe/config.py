@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -16,14 +15,11 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from btcframe.errors import ConfigError
+from btcframe.combinatorial import Combinatorial
+from btcframe.errors import ConfigError, did_you_mean
 from btcframe.slots import CHOICES
 from btcframe.split import WalkForward
 from btcframe.types import duration_ns
-
-FSYNC = ("always", "interval", "never")
-"""What spool.fsync may be."""
-
 
 LOOKED_AT = {"db": ("store", "spool"), "exchange": ("source", "seed", "exchange")}
 """What takes overrides and is no job, and the settings that it looks at: all others would do nothing."""
@@ -47,20 +43,50 @@ class Build:
 
 @dataclass
 class Validation:
-    """Purged, embargoed walk-forward.
+    """Which rows a model is fitted on and which it is judged by: docs/models.md.
 
     Parameters
     ----------
+    scheme : str        walk_forward, or combinatorial: groups of rows are tested by models fitted on the others
     folds : int         test windows, in order of time
+    every : str         length of a test window, after which there is a new model; "": as long as `folds` makes them
     embargo : str       time kept free between the last training label and the test window
     min_train : int     rows the first training window must have after purging
     expanding : bool    train on everything before the test window, or on a rolling window of constant length
+    groups : int        combinatorial: parts the rows are cut into
+    test_groups : int   combinatorial: of them tested at a time
+    jobs : int          folds at work at a time, null for as many as this process may use; results do not change
+    uniqueness : bool   a label that overlaps others weighs less
+    final : bool        fit one more model, on all rows, for use after them
     """
 
+    scheme: str = "walk_forward"
     folds: int = 5
+    every: str = ""
     embargo: str = "1m"
     min_train: int = 500
     expanding: bool = True
+    groups: int = 6
+    test_groups: int = 2
+    jobs: int | None = 1
+    uniqueness: bool = False
+    final: bool = False
+
+
+@dataclass
+class Promote:
+    """What becomes of a model when it is trained: docs/models.md.
+
+    Parameters
+    ----------
+    to : str          alias that is to point to the final fit, if the gate lets it through; "": nothing is promoted
+    registry : str    directory of the models that are kept
+    newest : str      train on the last so long of the table only; 0s: on all of it
+    """
+
+    to: str = ""
+    registry: str = "models"
+    newest: str = "0s"
 
 
 @dataclass
@@ -149,12 +175,14 @@ class Trade:
     lag : str           messages that have waited longer to be consumed are left out, as a gap, until a new snapshot
     stall : str         a feature that takes longer for a row is switched off, and nothing more is opened
     metrics : str       where Prometheus may ask, e.g. 127.0.0.1:8770; "": nowhere
+    follow : str        how often it looks whether `trained`, an alias, names another model now; 0s: never
     """
 
     duration: str = "0s"
     lag: str = "2s"
     stall: str = "250ms"
     metrics: str = ""
+    follow: str = "5s"
 
 
 @dataclass
@@ -216,7 +244,8 @@ class Root:
     verb : str          the job: run, record, build, train, backtest, trade, replay, facts, regimes
     seed : int          the one seed; everything random is derived from it
     trained : str       backtest: directory of a finished `train` or `run` whose models to trade; "" trains first;
-                        trade: … whose last model predicts; "" predicts nothing
+                        trade: … whose last model predicts, or a model of promote.registry: an alias, which is
+                        followed, digits of its digest, a path; "" predicts nothing
     session : str       replay: directory of the run to replay
     warm_start : str    backtest, trade: directory of an earlier run whose memory to start from; "" starts from
                         nothing
@@ -235,6 +264,7 @@ class Root:
     later: int = 256
     build: Build = field(default_factory=Build)
     validation: Validation = field(default_factory=Validation)
+    promote: Promote = field(default_factory=Promote)
     backtest: Backtest = field(default_factory=Backtest)
     state: State = field(default_factory=State)
     spool: Spool = field(default_factory=Spool)
@@ -256,7 +286,7 @@ class Root:
     venue: Any = None
 
 
-def walk_forward(config: Mapping[str, Any]) -> WalkForward:
+def splitter(config: Mapping[str, Any]) -> WalkForward | Combinatorial:
     """The splits that the section `validation` asks for.
 
     Raises
@@ -264,9 +294,18 @@ def walk_forward(config: Mapping[str, Any]) -> WalkForward:
     ConfigError
         For settings that make no sense.
     """
-    settings = config["validation"]
+    settings = Validation(**config["validation"])  # a config of an older version lacks some
     embargo_ns = duration(config, "validation", "embargo")
-    return WalkForward(settings["folds"], embargo_ns, settings["min_train"], settings["expanding"])
+    every_ns = duration(config, "validation", "every") if settings.every else 0
+    walk = WalkForward(settings.folds, embargo_ns, settings.min_train, settings.expanding, every_ns)
+    if settings.scheme == "combinatorial":
+        return Combinatorial(settings.groups, settings.test_groups, embargo_ns, settings.min_train)
+    if settings.scheme != "walk_forward":
+        raise ConfigError(
+            f"validation.scheme: {settings.scheme!r} is neither walk_forward nor combinatorial",
+            hint=did_you_mean(settings.scheme, ("walk_forward", "combinatorial"), "validation.scheme="),
+        )
+    return walk
 
 
 def duration(config: Mapping[str, Any], section: str, name: str) -> int:
@@ -281,90 +320,6 @@ def duration(config: Mapping[str, Any], section: str, name: str) -> int:
         return duration_ns(config[section][name], zero=True)
     except ValueError as error:
         raise ConfigError(f"{section}.{name}: {error}") from error
-
-
-def check_settings(config: Mapping[str, Any]) -> None:
-    """Refuse impossible settings that are not a component's.
-
-    Raises
-    ------
-    ConfigError
-    """
-    for section in ("build", "validation", "backtest", "state", "spool", "record"):
-        if not isinstance(config[section], Mapping):
-            raise ConfigError(f"{section}: {config[section]!r} is not a section with settings of its own")
-    if not 0 <= config["seed"] < 2**63:
-        raise ConfigError(f"seed: {config['seed']} is not a seed: it is a whole number from 0 to 2^63 - 1")
-    walk_forward(config)
-    for name in ("every", "fresh"):
-        duration(config, "state", name)
-    check_spool(config)
-    for name in ("duration", "flush", "every"):
-        duration(config, "record", name)
-    if config["record"]["part"] < 0:
-        raise ConfigError(f"record.part: {config['record']['part']} is not a number of bytes; 0 is no limit")
-    check_session(config)
-    if config["warm_start"] and not Path(config["warm_start"]).is_dir():
-        raise ConfigError(
-            f"warm_start: there is no directory {config['warm_start']}",
-            hint="Name the directory of an earlier run, or leave it empty to start from nothing.",
-        )
-    if config["build"]["batch"] < 1:
-        raise ConfigError(f"build.batch: {config['build']['batch']} is not a number of rows: it starts at 1")
-    threads = config["build"].get("threads")
-    if threads is not None and threads < 1:
-        raise ConfigError(
-            f"build.threads: {threads} is not a number of threads: it starts at 1",
-            hint="null takes as many as this process may use.",
-        )
-    if config.get("later", 1) < 1:
-        raise ConfigError(f"later: {config['later']} is not a number of rows: it starts at 1")
-    cash = float(config["backtest"]["cash"])
-    if not (cash > 0 and math.isfinite(cash)):
-        raise ConfigError(f"backtest.cash: {cash:g} is not a positive amount of money")
-
-
-def check_spool(config: Mapping[str, Any]) -> None:
-    """Refuse impossible settings of the section `spool`.
-
-    Raises
-    ------
-    ConfigError
-    """
-    settings = config["spool"]
-    if not settings["path"].strip():
-        raise ConfigError("spool.path: it is empty; name a directory")
-    if settings["fsync"] not in FSYNC:
-        raise ConfigError(f"spool.fsync: {settings['fsync']!r} is none of {', '.join(FSYNC)}")
-    for name in ("interval", "every"):
-        duration(config, "spool", name)
-    for name, least in (("batch", 1), ("queue", 1), ("limit", 1_000_000)):
-        if settings[name] < least:
-            raise ConfigError(f"spool.{name}: {settings[name]} is too little: it starts at {least:,}")
-
-
-def check_session(config: Mapping[str, Any]) -> None:
-    """Refuse impossible settings of the sections `trade` and `lane`, where a config has them.
-
-    Raises
-    ------
-    ConfigError
-    """
-    if "trade" not in config:
-        return
-    duration(config, "trade", "duration")
-    for section, name in (("trade", "lag"), ("trade", "stall"), ("lane", "soonest"), ("lane", "latest")):
-        if not duration(config, section, name):
-            raise ConfigError(f"{section}.{name}: {config[section][name]} is no time at all")
-    lane = config["lane"]
-    if duration(config, "lane", "soonest") > duration(config, "lane", "latest"):
-        raise ConfigError(f"lane.soonest: {lane['soonest']} is later than lane.latest, {lane['latest']}")
-    if lane["memory"] < 10_000_000:
-        raise ConfigError(f"lane.memory: {lane['memory']:,} bytes are too little: it starts at 10,000,000")
-    if not 1 <= lane["least"] <= lane["most"]:
-        raise ConfigError(
-            f"lane.least: {lane['least']} is not a number of items from 1 to lane.most, {lane['most']}"
-        )
 
 
 def nodes(config: Mapping[str, Any]) -> list[tuple[str, str, Any]]:

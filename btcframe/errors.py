@@ -88,6 +88,12 @@ class SessionError(BtcframeError):
     exit_code = 8
 
 
+class PromotionError(BtcframeError):
+    """A model that the gate does not let through; it was trained, and is kept."""
+
+    exit_code = 9
+
+
 EXIT_INTERRUPTED = 130
 
 

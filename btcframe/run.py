@@ -24,11 +24,12 @@ from typing import Any, Protocol
 
 from btcframe.api import SessionEvent
 from btcframe.atomic import replacing
-from btcframe.config import check_settings, digest, nodes
+from btcframe.config import digest, nodes
 from btcframe.errors import BtcframeError, ConfigError, DataError, StoreError
 from btcframe.pipeline.selection import chosen
 from btcframe.plugins import Catalog
 from btcframe.provenance import code_of, requirements, versions
+from btcframe.settings import check_settings
 from btcframe.slots import CHOICES
 from btcframe.watch.status import STATUS
 

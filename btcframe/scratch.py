@@ -11,9 +11,10 @@ import mmap
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -53,9 +54,60 @@ def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike, directory: Path | None =
     try:
         with tempfile.TemporaryFile(dir=directory) as file:
             os.posix_fallocate(file.fileno(), 0, size)
-            return np.ndarray(shape, kind, buffer=mmap.mmap(file.fileno(), size))
+            return np.ndarray(shape, kind, buffer=_File(file.fileno()))
     except OSError as error:
         raise unwritable(f"a table of {size / 1e9:,.1f} GB", directory, error) from error
+
+
+class _File(mmap.mmap):
+    """A mapped file without a name that can tell another process where it is: it keeps the file open."""
+
+    descriptor: int
+
+    def __new__(cls, descriptor: int) -> _File:
+        mapped = super().__new__(cls, descriptor, 0)
+        mapped.descriptor = os.dup(descriptor)
+        weakref.finalize(mapped, os.close, mapped.descriptor)
+        return mapped
+
+
+class Shared(NamedTuple):
+    """Where an array on the disk can be found by another process of ours on this machine, while it is held here.
+
+    Parameters
+    ----------
+    file : str              a path that is good as long as the array is there
+    offset : int            of its first byte
+    shape : tuple of int
+    dtype : dtype
+    """
+
+    file: str
+    offset: int
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def shared(array: Array) -> Shared | Array:
+    """What to tell another process of an array: where it is, if it lies on the disk, otherwise the array itself.
+
+    Parameters
+    ----------
+    array : array     of this module, or consecutive rows of one
+    """
+    file = _base(array)
+    if not isinstance(file, _File) or not array.flags.c_contiguous:
+        return array
+    offset = array.ctypes.data - np.frombuffer(file, np.uint8).ctypes.data
+    return Shared(f"/proc/{os.getpid()}/fd/{file.descriptor}", offset, array.shape, array.dtype)
+
+
+def opened(told: Shared | Array) -> Array:
+    """The array that `shared` told of in another process."""
+    if not isinstance(told, Shared):
+        return told
+    with Path(told.file).open("r+b") as file:
+        return np.ndarray(told.shape, told.dtype, buffer=_File(file.fileno()), offset=told.offset)
 
 
 def check_room(directory: Path, size: int) -> None:
@@ -87,11 +139,16 @@ def forget(*arrays: Array) -> None:
     memory is short.
     """
     for array in arrays:
-        base: Any = array
-        while isinstance(base, np.ndarray):
-            base = base.base
-        if isinstance(base, mmap.mmap):
+        if isinstance(base := _base(array), mmap.mmap):
             base.madvise(mmap.MADV_DONTNEED)
+
+
+def _base(array: Array) -> Any:
+    """What holds an array's memory; None where it holds it itself."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    return base
 
 
 def pieces(rows: int, *arrays: Array) -> Iterator[slice]:

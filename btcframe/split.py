@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,6 +28,9 @@ class WalkForward:
     embargo_ns : int    time kept free between the last training label and the test window
     min_train : int     training rows a fold needs after purging
     expanding : bool    train on the whole past, or on as many of the latest rows as the first fold had
+    every_ns : int      if not 0, test windows of this length, as many as there are, in place of `folds` of them, which
+                        then only says how long the first part is; what is left at the end and is shorter than the
+                        longest label belongs to the last window
 
     Raises
     ------
@@ -38,15 +42,30 @@ class WalkForward:
     embargo_ns: int = 0
     min_train: int = 500
     expanding: bool = True
+    every_ns: int = 0
 
     def __post_init__(self) -> None:
-        for name, value, least in (
-            ("folds", self.folds, 1),
-            ("embargo", self.embargo_ns, 0),
-            ("min_train", self.min_train, 1),
-        ):
-            if value < least:
-                raise ConfigError(f"validation.{name}: {value} is less than {least}", where="validation")
+        check_least(
+            ("folds", self.folds, 1), ("embargo", self.embargo_ns, 0), ("min_train", self.min_train, 1)
+        )
+
+    def windows(self, row_ns: Ints, t_end: Ints) -> Ints:
+        """int64[folds + 1]: the rows at which the test windows begin, and behind them the end of the last.
+
+        Parameters and errors as in `split`.
+        """
+        check_order(row_ns, t_end)
+        latest = t_end.max(axis=1)
+        first, reach = self._first_test(row_ns, latest), int((latest - row_ns).max())
+        if self.every_ns:
+            return self._timed(row_ns, first, reach)
+        edges: Ints = first + (len(row_ns) - first) * np.arange(self.folds + 1) // self.folds
+        check_lasting(row_ns, edges, reach, "fold", "validation.folds")
+        return edges
+
+    def count(self, row_ns: Ints, t_end: Ints) -> int:
+        """How many splits there are; parameters and errors as in `split`."""
+        return len(self.windows(row_ns, t_end)) - 1
 
     def split(self, row_ns: Ints, t_end: Ints) -> Iterator[Split]:
         """Folds in order of time.
@@ -63,26 +82,32 @@ class WalkForward:
         ModelError
             If there are too few rows for the folds, for `min_train`, or for the longest label.
         """
-        _check_order(row_ns, t_end)
+        edges = self.windows(row_ns, t_end)
         latest = t_end.max(axis=1)
-        first = self._first_test(row_ns, latest)
-        edges = first + (len(row_ns) - first) * np.arange(self.folds + 1) // self.folds
-        reach = int((latest - row_ns).max())
         width = 0
-        for fold in range(self.folds):
-            start, stop = int(edges[fold]), int(edges[fold + 1])
-            lasts = int(row_ns[stop - 1] - row_ns[start])
-            if lasts < reach:
-                raise ModelError(
-                    f"the test window of fold {fold} lasts {_seconds(lasts)}, less than the longest label "
-                    f"({_seconds(reach)}): {len(row_ns):,} rows in {self.folds} folds",
-                    where="validation.folds",
-                    hint="Use fewer folds, shorter horizons (label.horizons), or more data.",
-                )
+        for fold, (start, stop) in enumerate(itertools.pairwise(edges.tolist())):
             train = np.flatnonzero(latest[:start] < row_ns[start] - self.embargo_ns)
             if fold == 0:
                 width = len(train)
             yield Split(train if self.expanding else train[-width:], np.arange(start, stop))
+
+    def inner(self) -> WalkForward:
+        """For a model's own use inside a training window: stacking, early stopping."""
+        return WalkForward(3, self.embargo_ns, max(1, self.min_train // 4), self.expanding)
+
+    def _timed(self, row_ns: Ints, first: int, reach: int) -> Ints:
+        if self.every_ns < reach:
+            raise ModelError(
+                f"test windows of {duration_text(self.every_ns)} are shorter than the longest label "
+                f"({duration_text(reach)})",
+                where="validation.every",
+                hint="Refit less often, or use shorter horizons (label.horizons).",
+            )
+        begins = np.arange(row_ns[first], row_ns[-1] + 1, self.every_ns)
+        if len(begins) > 1 and row_ns[-1] - begins[-1] < reach:
+            begins = begins[:-1]
+        # a stretch without rows is no window of its own
+        return np.append(np.unique(np.searchsorted(row_ns, begins)), len(row_ns))
 
     def _first_test(self, row_ns: Ints, latest: Ints) -> int:
         n = len(row_ns)
@@ -102,7 +127,7 @@ class WalkForward:
             kept = np.count_nonzero(latest < row_ns[-1] - self.embargo_ns)
             raise ModelError(
                 f"{n:,} rows are not enough: {self.min_train:,} to train on, purged of labels that reach "
-                f"{_seconds(reach)} ahead and {_seconds(self.embargo_ns)} of embargo, leave "
+                f"{duration_text(reach)} ahead and {duration_text(self.embargo_ns)} of embargo, leave "
                 f"{n - first:,} for {self.folds} test windows",
                 where="validation",
                 hint=f"Lower validation.min_train (at most {kept:,} rows survive purging), "
@@ -111,7 +136,28 @@ class WalkForward:
         return first
 
 
-def _check_order(row_ns: Ints, t_end: Ints) -> None:
+def check_least(*settings: tuple[str, int, int]) -> None:
+    """Raise ConfigError for the first of (name, value, least) whose value is below its least."""
+    for name, value, least in settings:
+        if value < least:
+            raise ConfigError(f"validation.{name}: {value} is less than {least}", where="validation")
+
+
+def check_lasting(row_ns: Ints, edges: Ints, reach: int, what: str, where: str) -> None:
+    """Raise ModelError where a window between two edges is shorter than the longest label, `reach` ns."""
+    for number, (start, stop) in enumerate(itertools.pairwise(edges.tolist())):
+        lasts = int(row_ns[stop - 1] - row_ns[start])
+        if lasts < reach:
+            raise ModelError(
+                f"the test window of {what} {number} lasts {duration_text(lasts)}, less than the longest label "
+                f"({duration_text(reach)}): {len(row_ns):,} rows in {len(edges) - 1} {what}s",
+                where=where,
+                hint=f"Use fewer {what}s, shorter horizons (label.horizons), or more data.",
+            )
+
+
+def check_order(row_ns: Ints, t_end: Ints) -> None:
+    """Raise DataError unless rows are strictly ordered in time and labels end no earlier than their rows."""
     shape: tuple[int, ...] = t_end.shape
     if len(shape) != 2 or shape[0] != len(row_ns) or shape[1] == 0:
         raise DataError(f"t_end has shape {shape}, which does not go with {len(row_ns)} rows")
@@ -128,5 +174,6 @@ def _check_order(row_ns: Ints, t_end: Ints) -> None:
         raise DataError(f"the label of row {int(early[0]):,} ends before the row itself")
 
 
-def _seconds(ns: int) -> str:
+def duration_text(ns: int) -> str:
+    """A duration for a message: as it would be written, or in seconds where that is shorter."""
     return duration_name(ns) if ns % 1_000_000 == 0 else f"{ns / 1e9:.6g}s"

@@ -21,6 +21,7 @@ from jobs.small import make_run
 from btcframe.jobs import train
 from btcframe.plugins import Catalog, discover
 from btcframe.report.metrics import Found, Metrics
+from btcframe.run import Run
 from btcframe.types import duration_name
 
 NULL_SEEDS = tuple(range(1, 101))
@@ -44,24 +45,28 @@ def catalog() -> Catalog:
     return discover()
 
 
-def trial(seed: int, market: dict[str, Any]) -> Trial:
-    """Train on a market of the source synthetic with these settings."""
+def study_run(folder: Path, seed: int, market: dict[str, Any], **changes: Any) -> Run:
+    """The run that a trial is."""
+    config: dict[str, Any] = {
+        "source": {"plugin": "synthetic", "duration": DURATION} | market,
+        "features": {"book": {"plugin": "book"}, "returns": {"plugin": "returns"}},
+        "regime": {"plugin": "volatility"}, "label": {"plugin": "forward_return"}, "model": {"plugin": "ridge"},
+        "validation": {"folds": 5, "embargo": "1m", "min_train": 500, "expanding": True},
+        "build": {"batch": 65_536, "rows": False},
+    }  # fmt: skip
+    return make_run(folder, catalog(), seed=seed, **config | changes)
+
+
+def trial(seed: int, market: dict[str, Any], **changes: Any) -> Trial:
+    """Train on a market of the source synthetic with these settings; `changes` replace nodes of the config."""
     with tempfile.TemporaryDirectory() as folder:
-        run = make_run(
-            Path(folder), catalog(), seed=seed,
-            source={"plugin": "synthetic", "duration": DURATION} | market,
-            features={"book": {"plugin": "book"}, "returns": {"plugin": "returns"}},
-            regime={"plugin": "volatility"}, label={"plugin": "forward_return"}, model={"plugin": "ridge"},
-            validation={"folds": 5, "embargo": "1m", "min_train": 500, "expanding": True},
-            build={"batch": 65_536, "rows": False},
-        )  # fmt: skip
-        result = train.main(run)
+        result = train.main(study_run(Path(folder), seed, market, **changes))
     return Trial(result.metrics, result.oracle)
 
 
-def trials(seeds: Iterable[int], market: dict[str, Any], processes: int = 2) -> list[Trial]:
+def trials(seeds: Iterable[int], market: dict[str, Any], processes: int = 2, **changes: Any) -> list[Trial]:
     """A trial each; with one process, in this one."""
-    job = functools.partial(trial, market=market)
+    job = functools.partial(trial, market=market, **changes)
     if processes == 1:
         return [job(seed) for seed in seeds]
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -114,6 +116,46 @@ def test_labels_must_fit_the_rows() -> None:
         list(WalkForward(1, 0, 1).split(row_ns, row_ns[:, None] - 1))
     with pytest.raises(DataError, match="does not go with 10 rows"):
         list(WalkForward(1, 0, 1).split(row_ns, row_ns[:5, None]))
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(
+    n=st.integers(100, 400),
+    seed=st.integers(0, 1000),
+    every=st.integers(20 * NS, 100 * NS),
+    embargo=st.integers(0, 30 * NS),
+)
+def test_windows_of_a_length(n: int, seed: int, every: int, embargo: int) -> None:
+    row_ns, t_end = market(n, seed)
+    splitter = WalkForward(2, embargo, 20, every_ns=every)
+    splits = list(splitter.split(row_ns, t_end))
+    assert len(splits) == splitter.count(row_ns, t_end)
+    tested = np.concatenate([test for _, test in splits])
+    first = row_ns[tested[0]]
+    np.testing.assert_array_equal(tested, np.arange(tested[0], n))
+    assert tested[0] >= n // 3 and len(splits[0].train) >= 20  # as with `folds`
+    numbers = [(row_ns[test] - first) // every for _, test in splits]
+    for number in numbers[
+        :-1
+    ]:  # all rows of a window lie in one stretch of the length, and no two windows in the same
+        assert (number == number[0]).all()
+    last = numbers[-1]
+    assert (last == last[0]).all() or row_ns[-1] - first - last[-1] * every < (t_end.T - row_ns).max()
+    assert all(a[-1] < b[0] for a, b in itertools.pairwise(numbers))
+    for train, test in splits:
+        assert t_end[train].max() + embargo < row_ns[test[0]]
+
+
+def test_a_stretch_without_rows_is_no_window() -> None:
+    row_ns = NS * np.concatenate([np.arange(1, 301), np.arange(900, 1000)])
+    splits = list(WalkForward(1, 0, 100, every_ns=100 * NS).split(row_ns, row_ns[:, None] + NS))
+    assert [(int(row_ns[t[0]] // NS), len(t)) for _, t in splits] == [(201, 100), (900, 1), (901, 99)]
+
+
+def test_windows_shorter_than_a_label_are_refused() -> None:
+    row_ns = NS * np.arange(1, 1001)
+    with pytest.raises(ModelError, match=r"windows of 30s are shorter than the longest label \(1m\)"):
+        list(WalkForward(5, 0, 100, every_ns=30 * NS).split(row_ns, row_ns[:, None] + 60 * NS))
 
 
 @pytest.mark.parametrize("wrong", [{"folds": 0}, {"embargo_ns": -1}, {"min_train": 0}])

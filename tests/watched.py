@@ -10,6 +10,8 @@ import numpy as np
 from btcframe.api import Account, Market, Position, TraderState
 from btcframe.clock_offset import ClockOffset
 from btcframe.latency import Latency
+from btcframe.models.drift import Health
+from btcframe.models.production import Standing
 from btcframe.types import EVENT, NS, PREDICTION, ROW, EventFlag, Instrument
 from btcframe.watch.signals import Seen, Signals
 
@@ -90,6 +92,7 @@ class Session:
         }
         self.denied: dict[str, int] = {"max_position": 2}
         self.known = ClockOffset().offset
+        self.health = Health()
 
     def live(self, **changes: Any) -> Session:
         """Leave a snapshot."""
@@ -109,6 +112,9 @@ class Session:
 
     def vetoes(self) -> Any:
         return dict(self.denied)
+
+    def model(self) -> dict[str, Any]:
+        return {**Standing()._asdict(), "refused": "", **self.health.plain()}
 
     def offset(self) -> Any:
         return self.known

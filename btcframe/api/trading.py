@@ -89,6 +89,7 @@ class Working(NamedTuple):
     reduce_only: bool
     tif: int = TimeInForce.GTC
     ended_ns: int = 0  # when we knew that it was final; 0 while it works
+    denied_ns: int = 0  # when an amendment of it was last denied; 0: none was
 
 
 class Position(NamedTuple):

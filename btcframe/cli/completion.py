@@ -125,6 +125,8 @@ def complete(shell: str, line: str, verbs: tuple[str, ...], nouns: dict[str, tup
         return []
     if words[0] == "session":
         return [found for found in (*_sessions(), "--json") if found.startswith(current)]
+    if words[0] == "models":
+        return [found for found in (*_models(words[1]), "--json") if found.startswith(current)]
     known = schemas()
     if words[0] in nouns and words[0] not in known["looked_at"]:
         return [w for w in nouns[words[0]] if w.startswith(current)]
@@ -142,6 +144,22 @@ def complete(shell: str, line: str, verbs: tuple[str, ...], nouns: dict[str, tup
 def _sessions() -> list[str]:
     """Directories of sessions, the newest first, as far as their names tell."""
     return sorted((str(path.parent) for path in Path("runs").glob("*/status.json")), reverse=True)
+
+
+def _models(command: str) -> list[str]:
+    """Aliases and models of the registry that stands where one works, and the runs that have models."""
+    from btcframe.config import Promote
+    from btcframe.errors import StoreError
+    from btcframe.models.promotions import is_model, read_aliases
+
+    registry = Path(Promote().registry)
+    try:
+        aliases = list(read_aliases(registry))
+    except StoreError:
+        aliases = []  # the command itself says what is wrong
+    models = sorted(place.name for place in registry.glob("*") if is_model(place.name))
+    runs = sorted((str(path.parent) for path in Path("runs").glob("*/models")), reverse=True)
+    return [] if command == "list" else [*aliases, *models, *runs]
 
 
 def _overrides(current: str, words: list[str], known: dict[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,6 +15,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.text import Text
 
 from btcframe.run import Bar, Show
+
+JOINT = " · "
+"""Between the parts of a line that says how something stands."""
 
 
 class Unread(Console):
@@ -49,12 +53,29 @@ class Terminal:
 
     @contextlib.contextmanager
     def watch(self) -> Iterator[Show]:
-        """A line on standard error that is replaced twice a second; where that is no terminal, one a minute."""
+        """A line on standard error that is replaced twice a second, as many as the terminal's width asks for; where that
+        is no terminal, one a minute.
+        """
         if not self._err.is_terminal:
             yield _paced(60.0, 60.0, lambda text: self._err.print(text, soft_wrap=True, markup=False))
             return
         with Live(console=self._err, transient=True, auto_refresh=False) as live:
-            yield _paced(0.0, 0.5, lambda text: live.update(Text(text), refresh=True))
+            yield _paced(
+                0.0, 0.5, lambda text: live.update(Text(folded(text, self._err.width)), refresh=True)
+            )
+
+
+def folded(text: str, width: int) -> str:
+    """A line as several, where it is too wide: parts that are joined by `JOINT` stay whole if they can."""
+    lines = [""]
+    for part in text.split(JOINT):
+        for piece in textwrap.wrap(part, width, break_on_hyphens=False):
+            joined = f"{lines[-1]}{JOINT}{piece}" if lines[-1] else piece
+            if len(joined) <= width:
+                lines[-1] = joined
+            else:
+                lines.append(piece)
+    return "\n".join(lines)
 
 
 def _paced(first: float, every: float, put: Callable[[str], None]) -> Show:

@@ -15,9 +15,9 @@ from btcframe.api import Administered, Store, StoreStatus, Verified
 from btcframe.cli import completion
 from btcframe.cli.console import Terminal, Unread
 from btcframe.cli.hydra_app import as_yaml, composed, without_cfg
-from btcframe.config import check_spool
 from btcframe.errors import ConfigError, StoreError, did_you_mean
 from btcframe.plugins import discover
+from btcframe.settings import check_spool
 from btcframe.spool import use
 from btcframe.spool.status import SpoolStatus
 

@@ -114,6 +114,7 @@ def work(config: Any, verb: str) -> Any:
     """One job of one run: what Hydra calls, in this process or in a sweep's worker."""
     from btcframe import jobs
     from btcframe.cli.console import Terminal
+    from btcframe.learning.promotion import check_run
     from btcframe.run import Run, check
 
     plain = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True, enum_to_str=True))
@@ -126,7 +127,9 @@ def work(config: Any, verb: str) -> Any:
     check(plain, catalog)
     directory = Path(HydraConfig.get().runtime.output_dir)
     with Run(directory, plain, catalog, Terminal()).recorded() as run:
-        return jobs.start(run)
+        done = jobs.start(run)
+    check_run(run)
+    return done
 
 
 def register(catalog: Catalog) -> None:

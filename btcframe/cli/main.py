@@ -29,6 +29,7 @@ NOUNS = {
     "db": "the store: make, look at, migrate, verify, compact it; the spool before it (key=value …; --json)",
     "exchange": "a local exchange that speaks Bybit V5, with faults on demand (key=value …; --faults)",
     "session": "how a trading session stands, its kill switch, why an order was what it was (status, halt, …; --json)",
+    "models": "the models that are kept: what they are worth, which is in use (list, show, compare, promote; --json)",
     "report": "the page of a finished run made again: btcframe report DIR [OTHER, laid over it] [--sensitivity]",
     "completion": 'tab completion: eval "$(btcframe completion bash)", or zsh',
 }
@@ -38,6 +39,7 @@ SUBCOMMANDS = {
     "db": ("init", "status", "migrate", "verify", "compact", "drain", "roles"),
     "exchange": ("--faults",),
     "session": ("status", "halt", "resume", "explain"),
+    "models": ("list", "show", "compare", "promote"),
     "report": ("--sensitivity",),
     "completion": ("bash", "zsh"),
 }
@@ -61,7 +63,8 @@ Examples
   btcframe run --cfg job                                    every setting, resolved
 
 Exit codes: 0 done · 1 a bug of ours · 2 configuration · 3 plugin · 4 data · 5 store or disk · 6 model ·
-7 replay differs · 8 session does not run or answer · 130 interrupted.   Tracebacks: add hydra.verbose=true.
+7 replay differs · 8 session does not run or answer · 9 model not promoted · 130 interrupted.
+Tracebacks: add hydra.verbose=true.
 """
 
 
@@ -98,9 +101,21 @@ _SESSION_HELP = """
                         (--why TEXT, --wait SECONDS, --no-kill); where a session starts from it, it begins halted
   resume [DIR]          go on (--why TEXT, --wait SECONDS)
   explain ORDER [DIR]   what was seen, predicted, decided, vetoed, sent, answered and filled; without ORDER: its orders
+                        (--features: the row's least usual features, from the log played up to it; --all: all of them)
 
 DIR is the session's directory; without it the newest below runs/ whose process runs, for explain the newest run or
 session that traded. --json is for scripts.
+"""
+
+_MODELS_HELP = """
+  list                  all models: alias, market, until when trained and by which run, IC and R² by horizon
+  show [NAME]           everything about one: settings, versions, worth, the gate's view, features, promotions
+  compare NAME NAME …   metrics side by side, what may be said of them, and in which settings they differ
+  promote NAME          let the alias --as (production) point to it, if the gate lets it through, else exit code 9
+                        (--force --reason TEXT: whatever the gate says; it is written down)
+
+NAME is an alias, the first digits of a model, the directory of a run, or of an artefact. --registry DIR (models) is
+where they are kept; --json is for scripts. Train and promote in one: btcframe train promote.to=production
 """
 
 
@@ -172,6 +187,8 @@ def dispatch(arguments: list[str]) -> int:
             print(_EXCHANGE_HELP, end="")
         if word == "session":
             print(_SESSION_HELP, end="")
+        if word == "models":
+            print(_MODELS_HELP, end="")
         if word == "report":
             print(_REPORT_HELP, end="")
     elif word == "exchange":
@@ -182,6 +199,10 @@ def dispatch(arguments: list[str]) -> int:
         from btcframe.cli import session as session_command
 
         return session_command.main(rest)
+    elif word == "models":
+        from btcframe.cli import models
+
+        return models.main(rest)
     elif word == "db":
         from btcframe.cli import db
 

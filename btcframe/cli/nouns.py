@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from btcframe.cli import completion, feature_list
 from btcframe.cli.console import Terminal, Unread
@@ -15,6 +19,9 @@ from btcframe.errors import ConfigError, PluginError, did_you_mean
 from btcframe.plugins import Catalog, Component, discover
 from btcframe.schema import REQUIRED, Field
 from btcframe.slots import SLOTS
+
+ROOM = 40
+"""Columns that parameters must have beside a name, or they stand below it."""
 
 
 def main(noun: str, arguments: list[str]) -> int:
@@ -93,31 +100,44 @@ def plugins(catalog: Catalog, as_json: bool) -> int:
         print(json.dumps(value, indent=2, ensure_ascii=False))
         return 0
     console = Unread(highlight=False)
-    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("slot", "name", "distribution"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("parameters (default)", overflow="fold")
     for slot, names in catalog.components.items():
-        label = f"{slot} (many)" if SLOTS[slot].many else slot
-        for c in names.values():
-            table.add_row(label, c.name, f"{c.distribution} {c.version}", _parameters(c))
-            label = ""
-        table.add_section()
-    console.print(table)
+        _slot(console, f"{slot} (many)" if SLOTS[slot].many else slot, names.values())
     for failure in catalog.failures:
-        console.print(f"[red]not usable[/red]  {failure.distribution}: {failure.what}", markup=True)
+        console.print(Text.assemble(("not usable", "red"), f"  {failure.distribution}: {failure.what}"))
         if failure.detail:
             console.print(failure.detail.strip().splitlines()[-1], style="dim", markup=False)
     console.print(
         f"{len(components)} components of {len(catalog.plugins)} plugins, {len(catalog.failures)} failures.\n"
-        "Choose one: btcframe run model=NAME   Test one: btcframe plugins check DISTRIBUTION",
+        "Choose one: btcframe run model=NAME\nTest them: btcframe plugins check DISTRIBUTION",
         style="dim",
     )
     return 0
 
 
-def _parameters(component: Component) -> str:
-    return ", ".join(f"{f.name}={_default(f)}" for f in component.fields) or "none"
+def _slot(console: Console, slot: str, components: Iterable[Component]) -> None:
+    """The components of a slot by distribution, each with its parameters; no line wider than the terminal."""
+    by_distribution: dict[str, list[Component]] = {}
+    for component in components:
+        by_distribution.setdefault(f"{component.distribution} {component.version}", []).append(component)
+    for distribution, found in by_distribution.items():
+        console.print(Text.assemble((slot, "bold"), "  ", (distribution, "dim")))
+        width = max(len(component.name) for component in found)
+        for component in found:
+            for line in _listed(component, width, console.width):
+                console.print(Text(line), soft_wrap=True)
+        console.print()
+
+
+def _listed(component: Component, name_width: int, width: int) -> list[str]:
+    """A component in lines: its parameters beside its name, below it where there is little room for them."""
+    parameters = ", ".join(f"{f.name}={_default(f)}" for f in component.fields) or "no parameters"
+    indent = name_width + 4
+    beside = width - indent >= ROOM
+    lead = f"  {component.name:<{name_width}}  " if beside else "    "
+    lines = textwrap.wrap(
+        parameters, width, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False
+    )
+    return lines if beside else [f"  {component.name}", *lines]
 
 
 def _default(field: Field) -> str:

@@ -5,17 +5,21 @@ Nothing heavy is imported on the way to `halt`: it is to work at once, on a mach
 
 from __future__ import annotations
 
-import datetime
+import dataclasses
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from btcframe.cli.session_status import CONDITIONS, lines
 from btcframe.errors import ConfigError, SessionError, StoreError, did_you_mean
 from btcframe.watch.status import RUNNING, Status, read_status, running
-from btcframe.watch.switch import HALT, RESUME, ask, standing
+from btcframe.watch.switch import HALT, RESUME, ask
+
+if TYPE_CHECKING:
+    from btcframe import explain
 
 WAIT = 5.0
 """Seconds that a session is given to answer."""
@@ -27,16 +31,9 @@ _FLAGS: Mapping[str, Mapping[str, bool]] = {
     "status": {"--json": False},
     "halt": {"--json": False, "--why": True, "--wait": True, "--no-kill": False},
     "resume": {"--json": False, "--why": True, "--wait": True},
-    "explain": {"--json": False},
+    "explain": {"--json": False, "--features": False, "--all": False},
 }
 """Flags of each command, and whether a value follows."""
-
-_CONDITIONS = {
-    "stuck": "its process runs, and does nothing: btcframe session halt ends it",
-    "died": "its process has gone without a word",
-    "elsewhere": "its process is on another machine, in another container, or was before a restart of this one",
-    "failed": "see manifest.json",
-}
 
 
 class _Asked(NamedTuple):
@@ -195,7 +192,7 @@ def _here(status: Status) -> Status:
     """Refuse a session of which nothing can be known from here."""
     if status.condition == "elsewhere":
         raise SessionError(
-            f"{status.directory}: {_CONDITIONS['elsewhere']}",
+            f"{status.directory}: {CONDITIONS['elsewhere']}",
             hint=f"A file {HALT}.json in its directory halts it where its process sees it.",
             next="Do the same where it runs.",
         )
@@ -215,6 +212,13 @@ def _explain(asked: _Asked) -> int:
             f"btcframe session explain: {words[0]!r} is not the number of an order",
             hint="Orders are numbered from 1: btcframe session explain 12 runs/DIRECTORY",
         )
+    wanted = {"--features", "--all"} & asked.flags.keys()
+    if order is None and wanted:
+        raise ConfigError(
+            f"btcframe session explain {wanted.pop()} needs the number of an order",
+            hint="Features are those of the row that an order was decided on.",
+            next="The orders that there are: btcframe session explain",
+        )
     directory = Path(words[0]) if words else explain.newest(Path())
     told: Any
     if order is None:
@@ -225,9 +229,25 @@ def _explain(asked: _Asked) -> int:
         )
     else:
         found = explain.explain(directory, int(order))
-        told = explain.plain(found) if asked.json else explain.describe(found)
+        if wanted:
+            found = _with_features(found, directory)
+        told = explain.plain(found) if asked.json else explain.describe(found, every="--all" in wanted)
     print(json.dumps(told, indent=2, ensure_ascii=False) if asked.json else told)
     return 0
+
+
+def _with_features(found: explain.Explained, directory: Path) -> explain.Explained:
+    """An explained order with the features of its row; how long that took is said beside what a script reads."""
+    from btcframe import explain
+    from btcframe.cli.console import Terminal
+    from btcframe.plugins import discover
+
+    began, console = time.monotonic(), Terminal()
+    with console.progress("the market up to that row", None, "events") as bar:
+        features = explain.features(directory, found.ids.row_ns, discover(), bar.advance)
+    rows = f"{features.rows:,} row{'' if features.rows == 1 else 's'}"
+    print(f"Played again up to that row: {rows} in {time.monotonic() - began:.1f} s", file=sys.stderr)
+    return dataclasses.replace(found, features=features)
 
 
 COMMANDS: Mapping[str, Callable[[_Asked], int]] = {
@@ -248,134 +268,3 @@ def _answered(directory: Path, state: str, seconds: float) -> bool:
         if status.condition not in RUNNING or time.monotonic() >= until:
             return False
         time.sleep(LOOK)
-
-
-# ------------------------------------------------------------------------------------------------------ in words
-
-
-def lines(status: Status) -> list[str]:
-    """How a session stands, for a person."""
-    told = status.told
-    about, signals = told["about"], told["signals"]
-    since = datetime.datetime.fromtimestamp(status.started_ns / 1e9, datetime.UTC)
-    ran = datetime.timedelta(seconds=(told["written_ns"] - status.started_ns) // 1_000_000_000)
-    head = f"{status.directory} · {status.condition}"
-    if status.condition in _CONDITIONS:
-        head += f": {_CONDITIONS[status.condition]}"
-    shown = [
-        head,
-        *_lines("about", [f"{name} {value}" for name, value in about.items() if name not in ("id", "model")]),
-        _line("id", about["id"]),
-        _line("model", _near(about.get("model", "")) or "none"),
-        _line("since", f"{since:%Y-%m-%d %H:%M:%S} UTC, {ran}, process {status.process.pid}"),
-    ]
-    if (halt := standing(status.directory)) is not None and status.condition != "running":
-        shown.append(_line("switch", f"halted, {halt.cause}: a session that starts from it begins so"))
-    if signals is None:
-        return [*shown, _line("state", "nothing was consumed yet")]
-    shown.append(_line("state", ": ".join(filter(None, (signals["state"], signals["cause"])))))
-    shown += [
-        _line("heard", f"{_ago(status.silent_ns)}, the book {_ago(_plus(signals['staleness_ns'], status.age_ns))}, "
-              f"the last row ended {_ago(_plus(signals['row_age_ns'], status.age_ns))}"),
-        _line("book", _book(signals)),
-        *_lines("signals", [
-            f"pressure {_number(signals['price_pressure'])}", f"slopes {_number(signals['slope_bid'], 4)} bid "
-            f"{_number(signals['slope_ask'], 4)} ask", f"urgency {_number(signals['urgency'])}",
-            f"quality {_number(signals['quality'])}",
-        ]),
-        _line("predicts", _predictions(signals)),
-        _line("regime", ", ".join(f"{k} {_number(v)}" for k, v in signals["regime"].items()) or "none"),
-        _line("holds", _holds(signals)),
-        _line("money", f"equity {_number(signals['equity'])}, today {_number(signals['day_profit'])}, "
-              f"fees {_number(signals['fees'])}, drawdown {_number(signals['drawdown'], 4)}"),
-    ]  # fmt: skip
-    shown += [
-        _line("latency" if i == 0 else "", f"{stage} p50 {_time(s['p50_ns'])}, p99 {_time(s['p99_ns'])}, n {s['n']:,}")
-        for i, (stage, s) in enumerate(signals["latency"].items())
-    ]  # fmt: skip
-    shown += [_line("switched off", f"{part}: {why}") for part, why in signals["contained"].items()]
-    shown += [_line("denied", ", ".join(f"{code} {n:,}" for code, n in told["vetoes"].items()))] * bool(
-        told["vetoes"]
-    )
-    for part, counted in told["counters"].items():
-        shown += _lines(part, [_count(name, n) for name, n in counted.items() if n])
-    shown += [_line("metrics", told["metrics"])] * bool(told["metrics"])
-    shown += [_line("error", told["error"])] * bool(told["error"])
-    return shown
-
-
-def _line(name: str, text: str) -> str:
-    return f"  {name:<12} {text}"
-
-
-def _lines(name: str, told: Iterable[str], width: int = 65) -> list[str]:
-    """As many lines as 80 columns ask for; none where there is nothing to tell."""
-    texts: list[str] = []
-    for text in told:
-        if texts and len(texts[-1]) + 2 + len(text) <= width:
-            texts[-1] += f", {text}"
-        else:
-            texts.append(text)
-    return [_line("" if i else name, text) for i, text in enumerate(texts)]
-
-
-def _near(path: str) -> str:
-    """A path as it is called from here."""
-    here = Path.cwd()
-    return str(Path(path).relative_to(here)) if path and Path(path).is_relative_to(here) else path
-
-
-def _count(name: str, n: float) -> str:
-    return f"{name.removesuffix('_ns')} {_time(int(n))}" if name.endswith("_ns") else f"{name} {n:,}"
-
-
-def _holds(signals: Mapping[str, Any]) -> str:
-    held = (
-        f"{signals['position']:g} at {_number(signals['average_price'])}"
-        if signals["position"]
-        else "nothing"
-    )
-    working = signals["working"]
-    return f"{held}, {working or 'no'} order{'s work' if working != 1 else ' works'}"
-
-
-def _book(signals: Mapping[str, Any]) -> str:
-    if not signals["usable"]:
-        return "not usable"
-    return (
-        f"{signals['bid']:,} × {signals['bid_size']:g} / {signals['ask']:,} × {signals['ask_size']:g}, "
-        f"spread {_number(signals['spread_bps'], 3)} bps"
-    )
-
-
-def _predictions(signals: Mapping[str, Any]) -> str:
-    if signals["model"] < 0:
-        return "nothing: there is no model"
-    if all(p["mean_bps"] is None for p in signals["predictions"]):
-        return f"nothing yet: what it needs is not known (model {signals['model']})"
-    told = [f"{_number(p['mean_bps'])} bps in {_time(p['horizon_ns'])}" for p in signals["predictions"]]
-    return f"{', '.join(told)} (model {signals['model']})"
-
-
-def _number(value: float | None, digits: int = 2) -> str:
-    return "unknown" if value is None else f"{value:,.{digits}f}"
-
-
-def _plus(ns: int | None, more: int) -> int | None:
-    return None if ns is None else ns + more
-
-
-def _ago(ns: int | None) -> str:
-    return "never" if ns is None else f"{_time(ns)} ago"
-
-
-def _time(ns: int) -> str:
-    for size, unit in (
-        (3_600_000_000_000, "h"),
-        (60_000_000_000, "min"),
-        (1_000_000_000, "s"),
-        (1_000_000, "ms"),
-    ):
-        if ns >= size:
-            return f"{ns / size:,.3g} {unit}" if ns < 1000 * size else f"{ns / size:,.0f} {unit}"
-    return f"{ns / 1000:,.3g} µs"

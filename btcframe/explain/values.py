@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,6 +58,40 @@ class Seen(NamedTuple):
     position: float
     equity: float
     state: int | None
+
+
+class Feature(NamedTuple):
+    """One feature of the row decided on.
+
+    Parameters
+    ----------
+    name, unit : str
+    value : float     NaN where it was not known
+    usual : float     median of the rows before; NaN where none had a value
+    below : float     share of the rows before that had less, an equal value counts half; NaN likewise
+    """
+
+    name: str
+    unit: str
+    value: float
+    usual: float
+    below: float
+
+
+class Features(NamedTuple):
+    """What the model was given of that row.
+
+    Parameters
+    ----------
+    columns : tuple of Feature      the least usual first
+    rows : int                      closed before it since the session began: all of them, or every s-th of many, tell
+                                    what is usual
+    off : mapping of str            what was switched off by then, and why
+    """
+
+    columns: tuple[Feature, ...]
+    rows: int
+    off: Mapping[str, str]
 
 
 class Predicted(NamedTuple):
@@ -161,6 +196,7 @@ class Explained:
     decided : tuple of Decided      the order itself, then what was wanted of it later
     answered : tuple of Answered    every state
     fills : tuple of Filled
+    features : Features or None     where they were asked for
     """
 
     order_id: int
@@ -173,6 +209,7 @@ class Explained:
     decided: tuple[Decided, ...]
     answered: tuple[Answered, ...]
     fills: tuple[Filled, ...]
+    features: Features | None = None
 
 
 class Line(NamedTuple):

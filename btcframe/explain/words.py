@@ -13,14 +13,16 @@ from typing import Any
 
 from btcframe.api import Action, TraderState
 from btcframe.explain.chain import orders
-from btcframe.explain.values import Answered, Decided, Explained, Filled, Line
-from btcframe.report.words import number, significant
+from btcframe.explain.values import Answered, Decided, Explained, Feature, Features, Filled, Line
+from btcframe.report.words import counted, number, significant
 from btcframe.types import OrderReason, OrderState, TimeInForce, duration_name
 
 WIDTH = 80
 LABEL = 11
 LISTED = 40
 """Orders that a list in words holds, the last ones; JSON has all."""
+LEAST_USUAL = 12
+"""Features that a story holds, unless all are asked for."""
 
 _SIDES = {1: "buy", -1: "sell", 0: "no side"}
 _TIFS = {
@@ -63,8 +65,14 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def describe(told: Explained) -> str:
-    """The story of an order for a terminal, no line longer than `WIDTH` columns."""
+def describe(told: Explained, *, every: bool = False) -> str:
+    """The story of an order for a terminal, no line longer than `WIDTH` columns.
+
+    Parameters
+    ----------
+    told : Explained
+    every : bool        all features that are told, in place of the `LEAST_USUAL`
+    """
     first = told.decided[0]
     base, quote = _units(told)
     head = _wrapped(f"Order {told.order_id}: {_wanted(first, base, quote)}. {_became(told, base)}", "")
@@ -72,6 +80,7 @@ def describe(told: Explained) -> str:
     parts = [
         [*head, *_wrapped(about, "")],
         _labelled("Seen", _seen(told, base, quote)),
+        _labelled("Features", _features(told.features, every) if told.features else []),
         _labelled("Predicted", _predicted(told)),
         _labelled("Decided", _decision(first, base, quote)),
         _history(told, base, quote),
@@ -139,6 +148,26 @@ def _seen(told: Explained, base: str, quote: str) -> list[str]:
         return [*lines, "the account at that row is not in the files yet"]
     held = f"{seen.position:+g} {base}" if seen.position else "no position"
     return [*lines, f"{held}, equity {number(seen.equity)} {quote}, trader {_name(TraderState, seen.state)}"]
+
+
+def _features(told: Features, every: bool) -> list[str]:
+    """A heading, and a line for each."""
+    columns = told.columns if every else told.columns[:LEAST_USUAL]
+    most = f"the least usual {len(columns)} of {len(told.columns)}"
+    head = most if len(columns) < len(told.columns) else "all, the least usual first"
+    lines = [f"{head}; beside them, of the {counted(told.rows, 'row')} before:"]
+    rows = [("", "value", "median", "less", ""), *(_feature(one) for one in columns)]
+    widths = [max(len(row[k]) for row in rows) for k in range(4)]
+    for name, *numbers, unit in rows:
+        cells = [name.ljust(widths[0]), *(n.rjust(w) for n, w in zip(numbers, widths[1:], strict=True)), unit]
+        lines.append("  ".join(cells))
+    return lines + [f"off: {name}: {why}" for name, why in told.off.items()]
+
+
+def _feature(one: Feature) -> tuple[str, ...]:
+    usual = significant(one.usual, sign=False) if math.isfinite(one.usual) else ""
+    less = f"{one.below:.1%}" if math.isfinite(one.below) else ""
+    return one.name, significant(one.value, sign=False), usual, less, one.unit
 
 
 def _predicted(told: Explained) -> list[str]:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from btcframe.config import duration
+from btcframe.combinatorial import Combinatorial
+from btcframe.config import duration, splitter
 from btcframe.errors import ModelError
 from btcframe.jobs import train as train_job
-from btcframe.learning.training import MODELS, Fold, saved_folds
+from btcframe.learning.folds import MODELS, Fold, saved_folds
 from btcframe.live_sources import needs_recording
 from btcframe.models.artefacts import read_manifest
 from btcframe.pipeline import Pipeline
@@ -62,6 +63,13 @@ def main(run: Run) -> BacktestResult:
     needs_recording(source, plugin, "a backtest")
     needs_book(source, plugin, "trading needs one")
     trained = run.config["trained"]
+    if not trained and isinstance(splitter(run.config), Combinatorial):
+        raise ModelError(
+            "the models of a combinatorial training cannot be traded: they have seen what came after",
+            where="validation.scheme",
+            hint="It judges. What is traded walks forward: validation.scheme=walk_forward.",
+            next="To judge only: btcframe train validation.scheme=combinatorial",
+        )
     return backtest(run, folds_of(Path(trained)) if trained else train_job.main(run).folds)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from btcframe.config import walk_forward
+from btcframe.config import splitter as splitter_of
+from btcframe.errors import ConfigError
 from btcframe.learning.building import check_horizons
 from btcframe.live_sources import needs_recording
 from btcframe.pipeline.parts import available_threads
@@ -16,6 +17,7 @@ from btcframe.report.page import PAGE, save
 from btcframe.report.regimes_page import FILE, regimes_page
 from btcframe.report.regimes_table import regimes_table
 from btcframe.run import Run, write_json
+from btcframe.split import WalkForward
 
 
 def main(run: Run) -> dict[str, Any]:
@@ -29,7 +31,9 @@ def main(run: Run) -> dict[str, Any]:
     needs_recording(source, run.config["source"]["plugin"], "a verdict")
     check_clock(source, clock)
     check_horizons(clock, label)
-    splitter, later = walk_forward(run.config), int(run.config["later"])
+    splitter, later = splitter_of(run.config), int(run.config["later"])
+    if not isinstance(splitter, WalkForward):
+        raise ConfigError("validation.scheme: regimes are compared walking forward", next="Leave it alone.")
     plugins = {name: node["plugin"] for name, node in run.config["regimes"].items()}
     methods = walk.methods(run.components("regimes"), plugins, later)
     with contextlib.closing(source.open(seed=run.seed)) as feed, run.progress("reading") as bar:
@@ -38,7 +42,8 @@ def main(run: Run) -> dict[str, Any]:
             threads=run.config["build"].get("threads") or available_threads(), advance=bar.advance,
         )  # fmt: skip
     forward = ahead.realised(read)
-    with run.progress("labelling", total=splitter.folds, unit="folds") as bar:
+    folds = splitter.count(read.row_ns, read.t_end)
+    with run.progress("labelling", total=folds, unit="folds") as bar:
         walked = walk.walk(read, forward, methods, splitter, later, seed=run.seed, advance=bar.advance)
     found = study(
         read, forward, methods, walked, source=run.config["source"]["plugin"], later=later, seed=run.seed

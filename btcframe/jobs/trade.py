@@ -47,10 +47,11 @@ def main(run: Run) -> Traded:
     Raises
     ------
     ConfigError
-        If the venue would send real orders, or the source has no book.
+        If the venue would send real orders, the source has no book, or it is told how long to record.
     DataError, ModelError, PluginError, StoreError
     """
     only_paper(run)
+    _not_a_recording(run)
     source = run.component("source")
     needs_book(source, run.config["source"]["plugin"], "trading needs one")
     with listening(run.config["trade"]["metrics"]) as endpoint, opened(run, source) as done:
@@ -78,6 +79,17 @@ def only_paper(run: Run) -> None:
         )
 
 
+def _not_a_recording(run: Run) -> None:
+    """Refuse a length that nothing would look at: a session that never ends is no small mistake."""
+    if duration(run.config, "record", "duration"):
+        asked = run.config["record"]["duration"]
+        raise ConfigError(
+            f"record.duration={asked} is how long btcframe record lasts, not a session",
+            hint="Of the section record a session looks at sync, part and every: how its log is kept.",
+            next=f"btcframe trade trade.duration={asked} …",
+        )
+
+
 def _beginning(run: Run, done: Opened) -> str:
     """What begins, in a few lines."""
     about, config = done.session.about(), run.config
@@ -90,7 +102,9 @@ def _beginning(run: Run, done: Opened) -> str:
             "  No model (trained=runs/…): nothing is predicted, and a policy that needs it sends nothing"
         )
     else:
-        lines.append(f"  Model {about['model']}")
+        noise = ", a MOCK: its predictions are noise" if done.promotion.mock else ""
+        lines.append(f"  Model {about['model']}{noise}")
+        lines += [f"    {done.note}"] * bool(done.note)
     if done.account is None:
         lines.append(f"  Account: {cash}, nothing held")
     else:
@@ -122,12 +136,13 @@ def _ended(run: Run, done: Opened, stopped: str) -> Traded:
         )
     cash = first_worth(tables["equity"]["equity"])
     metrics, store = summarize(tables, instrument, cash), sealed(run, done)
+    promoted = [text.decode() for text in dict.fromkeys(tables["promotions"]["digest"].tolist()) if text]
     promotion = done.promotion
     told = metrics._asdict() | {
         "fingerprint": fingerprint(tables),
         "tables": digests(run.dir / TABLES),
         "session": SESSION,
-        "models": [promotion.model.digest] if promotion and promotion.model else [],
+        "models": promoted,
         "symbol": instrument.symbol,
         "build": promotion.model.build if promotion and promotion.model else None,
         "cash": cash,

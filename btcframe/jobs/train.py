@@ -1,66 +1,197 @@
-"""Walk-forward training on a build: a saved model per fold, out-of-sample predictions, and what they are worth."""
+"""Training on a build: out-of-sample predictions, what they are worth, and the models that made them."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from btcframe.config import walk_forward as walk_forward_of
+from btcframe.api import Model
+from btcframe.combinatorial import Combinatorial
+from btcframe.config import Validation
+from btcframe.config import splitter as splitter_of
+from btcframe.errors import BtcframeError
 from btcframe.jobs import build as build_job
 from btcframe.learning.building import Build
-from btcframe.learning.tables import TrainingTable, read_training
-from btcframe.learning.training import (
-    MODELS,
+from btcframe.learning.folds import FINAL, MODELS, Fold, OutOfSample, Recipe, joined
+from btcframe.learning.predictions import (
     PREDICTIONS,
-    Fold,
-    OutOfSample,
-    TrainResult,
     against_oracle,
-    check_room,
-    fold_of,
-    joined,
     judge,
+    judge_baseline,
     plain_found,
     plain_metrics,
-    walk_forward,
     write_predictions,
 )
-from btcframe.models.artefacts import save_model
+from btcframe.learning.promotion import alone, newest, promote, wanted
+from btcframe.learning.side_by_side import train_folds
+from btcframe.learning.tables import TrainingTable, read_training
+from btcframe.learning.training import TrainResult, Work, check_room, fit_final, path_of
+from btcframe.models.artefacts import made_by
+from btcframe.pipeline.parts import available_threads
 from btcframe.pipeline.selection import chosen
-from btcframe.report.metrics import Found
-from btcframe.report.prediction import metrics_table, verdicts
+from btcframe.report.judgement import judged
+from btcframe.report.metrics import Metrics
+from btcframe.report.prediction import metrics_table, paths_table, verdicts
+from btcframe.report.trials import trials_of
+from btcframe.report.worth import Worth, round_trip_bps, worth_of
 from btcframe.run import Run
 from btcframe.scratch import take
 from btcframe.truth import expected_name, known, read_truth
 from btcframe.types import Floats, Ints
 
+BASELINE = "persistence"
+"""The model that is fitted beside every other one. The other baseline, zero, needs no fit."""
+
+
+class Walked(NamedTuple):
+    """What the folds came to.
+
+    Parameters
+    ----------
+    windows : list of dict      what a `Fold` says of each
+    found : OutOfSample         one walk over the rows that were tested
+    regimes : tuple of str
+    unfit : str                 why there is no baseline; "" where there is one
+    paths : list of OutOfSample    all walks of a combinatorial training, the first is `found`; otherwise none
+    """
+
+    windows: list[dict[str, int]]
+    found: OutOfSample
+    regimes: tuple[str, ...]
+    unfit: str
+    paths: list[OutOfSample]
+
 
 def main(run: Run) -> TrainResult:
     """Train on the build that the config describes; it is made first where it does not exist.
 
+    With `promote.to`, the final fit goes into the registry and through the gate: `promotion`.
+
     Raises
     ------
-    ConfigError, DataError, ModelError, StoreError
+    ConfigError, DataError, ModelError, PluginError, StoreError
     """
+    with alone(run):
+        result = _train(run)
+        promote(run)
+    return result
+
+
+def _train(run: Run) -> TrainResult:
+    if isinstance(splitter := splitter_of(run.config), Combinatorial):
+        splitter.tested()  # before any work: what it needs may not be installed
     _check_room(run)
     build = build_job.build(run)
     table = read_training(run.component("store"), build.id, build.layout, build.rows, run.dir)
-    folds, found, regimes = _folds(run, build, table)
+    table = newest(table, run.config)
+    work, without = _work(run, build, table)
+    walked = _walk(run, work)
+    found, without = walked.found, without or walked.unfit
     row_ns, y, t_end = (take(array, found.rows, run.dir) for array in (table.row_ns, table.y, table.t_end))
     expected = _expected(run, build, row_ns)
-    write_predictions(run.dir / PREDICTIONS, table, found, regimes, expected)
+    write_predictions(
+        run.dir / PREDICTIONS, table, found, walked.regimes, expected,
+        baseline="" if without else BASELINE, aged=not walked.paths,
+    )  # fmt: skip
     metrics = judge(table, found, seed=run.seed)
-    told: dict[str, Any] = {
+    baseline = () if without else judge_baseline(table, found, seed=run.seed)
+    oracle = against_oracle(table, found, expected, seed=run.seed) if expected else ()
+    worth = _worth(run, build, walked, row_ns, y, t_end, told=not without)
+    folds = () if walked.paths else tuple(
+        Fold(artefact=run.dir / MODELS / f"fold-{window['index']}", **window) for window in walked.windows
+    )  # fmt: skip
+    told = {
+        "scheme": run.config["validation"].get("scheme", Validation.scheme),
         "folds": [vars(fold) | {"artefact": f"{MODELS}/{fold.artefact.name}"} for fold in folds],
         "metrics": [plain_metrics(m) for m in metrics],
+        "baselines": {BASELINE: [plain_metrics(m) for m in baseline]} if baseline else {},
+        "worth": [w.plain() for w in worth],
     }
-    oracle: tuple[Found, ...] = ()
-    if expected:
-        oracle = against_oracle(table, found, expected, seed=run.seed)
+    if oracle:
         told["oracle"] = [plain_found(f) for f in oracle]
     run.manifest.setdefault("results", {})["train"] = told
-    run.say(metrics_table(metrics, oracle))
+    run.say(metrics_table(metrics, oracle, {BASELINE: baseline} if baseline else {}))
+    if without:
+        run.say(f"Without the baseline {BASELINE}: {without}")
+    if walked.paths:
+        told["paths"] = _paths(run, table, walked.paths)
     run.say(verdicts(metrics, oracle))
+    run.say(judged(told["worth"]))
+    if run.config["validation"].get("final") or wanted(run.config).to:
+        _final(run, work, walked, told)
     return TrainResult(build.id, folds, row_ns, found.predictions, y, t_end, metrics, oracle)
+
+
+def _work(run: Run, build: Build, table: TrainingTable) -> tuple[Work, str]:
+    """What the folds are made of, and why there is no baseline; "" where there is one."""
+    splitter = splitter_of(run.config)
+    baseline: Model | None = None
+    without = ""
+    try:
+        baseline = run.catalog.build("model", {"plugin": BASELINE})
+    except BtcframeError as error:  # it is a plugin's: another installation may not have it
+        without = error.what
+    recipe = Recipe(
+        run.component("regime"), run.component("model"), splitter.inner(), run.seed, baseline,
+        run.config["validation"].get("uniqueness", Validation.uniqueness),
+    )  # fmt: skip
+    manifest = {
+        slot: run.config[slot] for slot in ("clock", "features", "select", "regime", "label", "model")
+    }
+    manifest |= {"build": build.id, "seed": run.seed, "symbol": build.manifest["symbol"]}
+    manifest["run"] = made_by(run.manifest)
+    kept = None if isinstance(splitter, Combinatorial) else run.dir / MODELS
+    return Work(table, splitter, recipe, kept, manifest), without
+
+
+def _walk(run: Run, work: Work) -> Walked:
+    """Fit and judge all folds."""
+    windows: list[dict[str, int]] = []
+    parts: list[OutOfSample] = []
+    regimes: tuple[str, ...] = ()
+    unfit = ""
+    jobs = run.config["validation"].get("jobs", Validation.jobs) or available_threads()
+    with run.progress("training", total=work.count(), unit="folds") as bar:
+        for trained in train_folds(work, jobs=jobs, directory=run.dir):
+            windows.append(trained.window)
+            parts.append(trained.part)
+            regimes, unfit = trained.regimes, unfit or trained.unfit
+            run.notify("fold_done", **trained.window)
+            bar.advance(1)
+    if not isinstance(work.splitter, Combinatorial):
+        return Walked(windows, joined(parts, run.dir), regimes, unfit, [])
+    edges = work.splitter.windows(work.table.row_ns, work.table.t_end)
+    paths = [path_of(splits, edges, parts, run.dir) for splits in work.splitter.paths()]
+    return Walked(windows, paths[0], regimes, unfit, paths)
+
+
+def _worth(
+    run: Run, build: Build, walked: Walked, row_ns: Ints, y: Floats, t_end: Ints, *, told: bool
+) -> tuple[Worth, ...]:
+    """What the predictions are worth; `told` says whether there is a baseline."""
+    found, horizons = walked.found, build.layout.horizons_ns
+    trials = trials_of(run.component("store"), run.config, build.manifest["symbol"])
+    return worth_of(
+        found.predictions, [found.baseline[:, h] for h in range(len(horizons))] if told else (), y, t_end, row_ns,
+        None if walked.paths else found.age_ns, found.regime, walked.regimes,
+        horizons_ns=horizons, cost_bps=round_trip_bps(run.config["venue"]), trials=trials, seed=run.seed,
+    )  # fmt: skip
+
+
+def _paths(run: Run, table: TrainingTable, paths: Sequence[OutOfSample]) -> list[list[dict[str, Any]]]:
+    """Metrics of every path and horizon, shown and as plain values."""
+    metrics: list[tuple[Metrics, ...]] = [judge(table, path, seed=run.seed) for path in paths]
+    run.say(paths_table(metrics))
+    return [[plain_metrics(m) for m in each] for each in metrics]
+
+
+def _final(run: Run, work: Work, walked: Walked, told: dict[str, Any]) -> None:
+    """Fit once more, on all rows, for use after them."""
+    artefact = run.dir / MODELS / FINAL
+    with run.progress("final fit", total=1, unit="fits") as bar:
+        fit_final(work, len(walked.windows), walked.found, {"metrics": told["metrics"]}, artefact)
+        bar.advance(1)
+    told[FINAL] = f"{MODELS}/{FINAL}"
 
 
 def _check_room(run: Run) -> None:
@@ -81,30 +212,3 @@ def _expected(run: Run, build: Build, row_ns: Ints) -> list[Floats]:
     names = [expected_name(horizon) for horizon in build.layout.horizons_ns]
     columns = read_truth(run.component("store"), build.id, names, row_ns, run.dir)
     return [columns[name] for name in names]
-
-
-def _folds(
-    run: Run, build: Build, table: TrainingTable
-) -> tuple[tuple[Fold, ...], OutOfSample, tuple[str, ...]]:
-    splitter = walk_forward_of(run.config)
-    manifest = {
-        slot: run.config[slot] for slot in ("clock", "features", "select", "regime", "label", "model")
-    }
-    manifest |= {"build": build.id, "seed": run.seed, "symbol": build.manifest["symbol"]}
-    folds: list[Fold] = []
-    parts: list[OutOfSample] = []
-    regimes: tuple[str, ...] = ()
-    with run.progress("training", total=splitter.folds, unit="folds") as bar:
-        trained = walk_forward(
-            table, run.component("regime"), run.component("model"), splitter, seed=run.seed
-        )
-        for index, (split, fitted, part) in enumerate(trained):
-            fold = fold_of(index, split, table, run.dir / MODELS / f"fold-{index}")
-            window = {k: v for k, v in vars(fold).items() if k != "artefact"}
-            save_model(fitted, fold.artefact, manifest | {"fold": window})
-            folds.append(fold)
-            parts.append(part)
-            regimes = fitted.regimes
-            run.notify("fold_done", **window)
-            bar.advance(1)
-    return tuple(folds), joined(parts, run.dir), regimes

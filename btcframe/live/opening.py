@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,14 @@ from btcframe.learning.building import build_id, identity
 from btcframe.learning.stored_rows import TABLE as ROW_TABLE
 from btcframe.live.pace import Bounds, Pace
 from btcframe.live.session import Onlooker, Session
-from btcframe.live.sinks import LogSink, MemorySink, StoreSink, TableSink
+from btcframe.live.sinks import LogSink, MemorySink, StoreSink, TableSink, WatchSink
 from btcframe.live.slow_lane import SlowLane
+from btcframe.models.drift import ModelWatch
+from btcframe.models.production import Follower, Ladder, Production
 from btcframe.report.words import counted
 from btcframe.run import Run, write_json
 from btcframe.session_log import Keeping, Later, SessionWriter, Straight
+from btcframe.sessions.predictors import Chosen, predictors
 from btcframe.sessions.saved_state import write_state
 from btcframe.sessions.session import (
     ACCOUNT,
@@ -36,14 +39,13 @@ from btcframe.sessions.session import (
     log_header,
     open_pipeline,
     open_trader,
-    production,
 )
 from btcframe.sessions.warm_start import WARM_START, WarmStart, identity_of, warm_start
 from btcframe.spool.settings import settings_of
 from btcframe.spool.writer import Spool
 from btcframe.trading.audit import Audit
 from btcframe.trading.forecasts import Promotion
-from btcframe.types import EVENT, NS, EventFlag, Instrument, Kind
+from btcframe.types import EVENT, NS, ROW, EventFlag, Instrument, Kind
 from btcframe.watch.switch import standing
 from btcframe.watch.telling import Teller
 
@@ -60,7 +62,8 @@ class Opened:
     session : Session
     batches : iterator of Batch     of its feed, all of them
     feed : Feed
-    promotion : Promotion or None   the model that predicts
+    promotion : Promotion or None   the model that predicts from the first row on
+    note : str                      what else is to be said of the models
     account : mapping or None       what was restored
     audit : Audit                   its tables, whole when the session has ended
     store : StoreSink               where rows and records went
@@ -71,6 +74,7 @@ class Opened:
     batches: Iterator[Batch]
     feed: Feed
     promotion: Promotion | None
+    note: str
     account: Mapping[str, Any] | None
     audit: Audit
     store: StoreSink
@@ -89,7 +93,8 @@ def opened(run: Run, source: Source) -> Iterator[Opened]:
     with contextlib.ExitStack() as stack:
         feed = stack.enter_context(contextlib.closing(source.open(seed=run.seed)))
         instrument = feed.instrument
-        promotion = production(run, Path(config["trained"]), instrument) if config["trained"] else None
+        chosen = predictors(run, instrument)
+        promotion = _first_of(chosen)
         account = account_of(Path(config["warm_start"]), instrument) if config["warm_start"] else None
         load_kernels(run, instrument, promotion)
         whose = identity_of(run, instrument)
@@ -111,8 +116,9 @@ def opened(run: Run, source: Source) -> Iterator[Opened]:
             every_ns=duration(config, "lane", "latest"), most=config["spool"]["batch"],
         )  # fmt: skip
         memory = MemorySink(directory / STATE, directory / ACCOUNT)
+        models = _production(run, chosen, tell)
         slow = SlowLane(
-            [[LogSink(log, files), TableSink(audit), memory], [store]],
+            [[LogSink(log, files), TableSink(audit), memory], [store], [WatchSink(models.watch, tell)]],
             Pace(_bounds(run)),
             config["lane"]["memory"],
             tell,
@@ -132,7 +138,7 @@ def opened(run: Run, source: Source) -> Iterator[Opened]:
         )  # fmt: skip
         stack.enter_context(contextlib.closing(trader))
         session = Session(
-            _about(run, instrument, promotion), feed, pipeline, trader, slow, onlooker, latency,
+            _about(run, instrument, promotion), feed, pipeline, trader, slow, onlooker, latency, models,
             identity=whose, state_ns=duration(config, "state", "every"),
             parts=lambda: {"spool": _store_counts(spool), "observers": tell.counts()},
         )  # fmt: skip
@@ -140,7 +146,11 @@ def opened(run: Run, source: Source) -> Iterator[Opened]:
             guard(slow.pressure, duration(config, "trade", "lag"))
         if config["warm_start"] and (halt := standing(Path(config["warm_start"]))) is not None:
             session.ask("halt", why=halt.cause)
-        yield Opened(session, batches, feed, promotion, account, audit, store, what)
+        if models.follower is not None:
+            stack.enter_context(models.follower.running())
+        yield Opened(
+            session, batches, feed, promotion, _said(run, models, chosen), account, audit, store, what
+        )
 
 
 def sealed(run: Run, done: Opened) -> str:
@@ -207,6 +217,39 @@ def load_kernels(run: Run, instrument: Instrument, promotion: Promotion | None) 
     trader = open_trader(run, pipeline, [promotion] if promotion else [])
     with contextlib.closing(trader):
         trader.consume(events)
+
+
+def _said(run: Run, models: Production, chosen: Chosen) -> str:
+    """What is to be known of the models of a session that begins."""
+    told = [f"it follows {run.config['trained']}, which is {chosen.target}"] if models.follower else []
+    if len(chosen.candidates) > 1:
+        told.append(f"behind it stands {chosen.candidates[1].model.digest[:12]}")
+    return "; ".join([*told, *filter(None, [chosen.note])])
+
+
+def _first_of(chosen: Chosen) -> Promotion | None:
+    """The promotion that a session begins with."""
+    if not chosen.candidates:
+        return None
+    best = chosen.candidates[0]
+    return Promotion(0, best.model, best.name, best.fitted_ns)
+
+
+def _production(run: Run, chosen: Chosen, tell: Callable[..., None]) -> Production:
+    """The session's models: those it begins with, who watches them and, behind an alias, who follows it."""
+    ladder, every_ns = Ladder(chosen.candidates), duration(run.config, "trade", "follow")
+    label = run.component("label")
+    label.label(np.zeros(2, ROW))  # its kernels are loaded now, not beside a market
+    watch = ModelWatch(label, run.component("clock").period_ns, chosen.columns)
+    if chosen.note:
+        tell("model_refused", model="", why=chosen.note, step="previous")
+    if chosen.aliases is None or not every_ns:
+        return Production(ladder, watch)
+    follower = Follower(
+        chosen.aliases, str(run.config["trained"]), chosen.load, ladder.offer, tell,
+        every_ns=every_ns, present=chosen.candidates, target=chosen.target,
+    )  # fmt: skip
+    return Production(ladder, watch, follower)
 
 
 def _keeping(run: Run) -> Keeping:

@@ -18,11 +18,12 @@ from btcframe.clock_offset import ClockOffset, Offset
 from btcframe.latency import Latency
 from btcframe.live.session_line import Line
 from btcframe.live.slow_lane import SlowLane
+from btcframe.models.production import Candidate, Production, Sentinel
 from btcframe.pipeline import Pipeline
 from btcframe.sessions.recording import counters_of
 from btcframe.sessions.saved_state import SavedState
 from btcframe.trading.trader import Trader
-from btcframe.types import NS, ROW, EventArray
+from btcframe.types import NS, ROW, EventArray, Floats, StateArray
 from btcframe.watch.signals import ExecutionSignals, Seen, Signals
 from btcframe.watch.watching import numbers
 
@@ -40,7 +41,7 @@ TEND_NS = NS
 
 
 class Onlooker:
-    """Looks on while the trader works: times the stages, hands rows on, and notes which part was slow.
+    """Looks on while the trader works: times the stages, hands rows on, and notes which part was slow or has failed.
 
     Parameters
     ----------
@@ -53,7 +54,10 @@ class Onlooker:
     def __init__(self, latency: Latency, pipeline: Pipeline, slow: SlowLane, stall_ns: int) -> None:
         self._latency, self._pipeline, self._slow, self._stall_ns = latency, pipeline, slow, stall_ns
         self._suspect, self._strikes = "", 0
+        self._sentinel = Sentinel()
         self.stalled: tuple[str, int] | None = None
+        self.predicts = False  # whether there is a model
+        self.failure = ""  # why it has failed
 
     def booked(self, events: EventArray, start: int, stop: int) -> None:
         """Events are in the book."""
@@ -72,6 +76,20 @@ class Onlooker:
         if self._strikes >= STRIKES or took_ns > HOPELESS * self._stall_ns:
             self.stalled, self._strikes = (name, took_ns), 0
 
+    def predicted(
+        self, row: bytes, x: Floats, descriptors: Floats, prediction: StateArray, error: str
+    ) -> None:
+        """It was predicted on, or the model raised."""
+        if not self.predicts:
+            return
+        self._slow.scored(row, x, prediction)
+
+        def whole() -> bool:
+            return bool(np.isfinite(x).all() and np.isfinite(descriptors).all())
+
+        failure = error or self._sentinel.looked(prediction["mean"].tolist(), whole)
+        self.failure = self.failure or failure
+
     def signalled(self) -> None:
         """It was decided on."""
         self._latency.signalled()
@@ -89,6 +107,7 @@ class Session:
     slow : SlowLane
     onlooker : Onlooker     the trader's
     latency : Latency       the onlooker's
+    production : Production     its models; the first of them predicts from the trader's schedule
     identity : mapping      of the pipeline, see SavedState
     state_ns : int          market time between two states; 0: none is kept
     parts : callable        further counters, by part
@@ -109,6 +128,7 @@ class Session:
         slow: SlowLane,
         onlooker: Onlooker,
         latency: Latency,
+        production: Production,
         *,
         identity: Mapping[str, Any],
         state_ns: int,
@@ -118,6 +138,8 @@ class Session:
         self._about, self._feed, self._pipeline, self._trader = dict(about), feed, pipeline, trader
         self._slow, self._onlooker, self.latency = slow, onlooker, latency
         self._identity, self._state_ns, self._parts, self._now = identity, state_ns, parts, now
+        self._production, self._ladder = production, production.ladder
+        self._watch_model(production.ladder.present)
         self.signals = Signals(latency, now)
         self._clock = ClockOffset()
         self._offset: Offset | None = None
@@ -142,12 +164,16 @@ class Session:
         events = batch.events
         if self._asked:
             self._obey(events)
+        if self._ladder.waiting:
+            self._promote(self._ladder.take())
         self._slow.batch(batch)
         self._clock.take(batch)
         self.latency.decoded(events, self._clock.offset_ns)
         self._trader.consume(events)
         if (stalled := self._onlooker.stalled) is not None:
             self._contain(*stalled)
+        if failure := self._onlooker.failure:
+            self._promote(self._ladder.down(failure))
         self._count(batch)
         mono_ns = self._now()
         if len(events) and (self.rows != self._shown_rows or mono_ns - self._shown_ns >= SHOWN_NS):
@@ -161,6 +187,21 @@ class Session:
         while self._asked and (len(events) or not first):
             name, data = self._asked.popleft()
             self._trader.command(name, **data, **({"ns": events["local_ts"][0].item()} if first else {}))
+            if name == "resume" and self._ladder.failed:
+                self._promote(self._ladder.again("another try: resumed"))
+
+    def _promote(self, candidate: Candidate | None) -> None:
+        """Another model predicts from the next row on, or none: a command of the log, as any other."""
+        why = self._ladder.standing.why
+        if candidate is None:
+            self._trader.promote(None, why=why)
+        else:
+            self._trader.promote(candidate.model, candidate.name, candidate.fitted_ns, why)
+        self._watch_model(candidate)
+
+    def _watch_model(self, candidate: Candidate | None) -> None:
+        self._onlooker.predicts, self._onlooker.failure = candidate is not None, ""
+        self._slow.model(candidate)
 
     def _contain(self, name: str, took_ns: int) -> None:
         self._onlooker.stalled = None
@@ -185,6 +226,7 @@ class Session:
             self.signals.publish(
                 Seen(
                     mono_ns, local_ns, self._pipeline.book_ns, market, trader.account(), trader.cause, trader.contained,
+                    self._ladder.standing,
                 )
             )  # fmt: skip
 
@@ -282,6 +324,7 @@ class Session:
             told["shed"] = numbers(shed)
         told["lane"] = numbers(self._slow.counters)
         told["trader"] = dict(self._trader.counts)
+        told["models"] = self._production.counts()
         return {**told, **self._parts()}
 
     @property
@@ -297,6 +340,10 @@ class Session:
     def vetoes(self) -> Mapping[str, int]:
         """Intents that were denied, by code."""
         return dict(self._trader.vetoes)
+
+    def model(self) -> Mapping[str, Any]:
+        """Which model predicts, why it does, and how it fares: see `Standing` and `Health`."""
+        return self._production.plain()
 
     def offset(self) -> Offset | None:
         """Our clock less the exchange's, as of the last second."""
@@ -316,6 +363,7 @@ class Session:
             "latency": self.latency.plain(),
             "clock": self._clock.offset.plain(),
             "contained": dict(self._trader.contained),
+            "model": self._production.plain(),
             "state": TraderState(self._trader.state).name.lower(),
             "cause": self.cause,
         }

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from btcframe.report.words import counted
-from btcframe.types import NS
+from btcframe.types import NS, duration_name
 from btcframe.watch.observed import Observed
+from btcframe.watch.status import stands
 
 WAITING = 0.1
 """Share of the lane's memory in use that is worth a word."""
@@ -50,8 +51,20 @@ class Line:
         ]
         if (total := signals.latency.get("total")) is not None:
             told.append(f"p99 {total.p99_ns / 1e6:,.1f} ms")
-        stopped = [f"{signals.state.upper()}: {signals.cause}"] if signals.state != "active" else []
-        return " · ".join([*stopped, *_troubles(counters), *told])
+        stopped = [stands(signals.state.upper(), signals.cause)] if signals.state != "active" else []
+        return " · ".join([*stopped, *_model(session.model()), *_troubles(counters), *told])
+
+
+def _model(told: Mapping[str, Any]) -> list[str]:
+    """What is to be known of the model that predicts."""
+    found = ["MOCK: the predictions are noise"] if told["mock"] else []
+    if told["step"] == "previous":
+        found.append(f"the previous model predicts: {told['why']}")
+    if told["refused"]:
+        found.append("a promotion was refused")
+    if told["drifted"]:
+        found.append(f"{counted(len(told['drifted']), 'column')} moved")
+    return found
 
 
 def _troubles(counters: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -105,14 +118,41 @@ def ending(plain: Mapping[str, Any], stopped: str, predicted: bool, store: str, 
     died = f"; its thread was restarted {counted(lane['restarts'], 'time')}" if lane["restarts"] else ""
     lines.append(f"Slow lane: {counted(lane['items'], 'item')}, {most}{died}")
     lines.append(store)
+    lines += _models(plain["model"], counters["models"])
     if plain["contained"]:
         parts = ", ".join(f"{name} ({why})" for name, why in plain["contained"].items())
         lines.append(f"Switched off: {parts}")
     if plain["state"] != "active":
         lines.append(
-            f"The trader is {plain['state']}: {plain['cause']}. So will be one that starts from here."
+            f"The trader is {stands(plain['state'], plain['cause'])}. So will be one that starts from here."
         )
     return "\n".join(lines)
+
+
+def _models(told: Mapping[str, Any], counts: Mapping[str, int]) -> list[str]:
+    """What became of the models; nothing in a session without one."""
+    if not told["step"]:
+        return []
+    which = f"{told['step']} {told['digest'][:12]}".strip() + (f" ({told['why']})" if told["why"] else "")
+    lines = [f"Model at the end: {'MOCK, noise: ' if told['mock'] else ''}{which}"]
+    times = [
+        f"{name} {counted(counts[name], 'time')}"
+        for name in ("promoted", "refused", "fallen")
+        if counts.get(name)
+    ]
+    lines[0] += f"; {', '.join(times)}" if times else ""
+    if told["drifted"]:
+        moved = ", ".join(f"{name} {psi:.2f}" for name, psi in list(told["drifted"].items())[:5])
+        lines.append(
+            f"Columns that are not as in training (PSI above 0.25): {len(told['drifted'])}, first {moved}"
+        )
+    live = [
+        f"{duration_name(of['horizon_ns'])} {of['ic']:+.3f} ({of['low']:+.3f} … {of['high']:+.3f})"
+        for of in told["ic"]
+        if of["low"] is not None
+    ]
+    lines += [f"Live IC: {', '.join(live)}"] * bool(live)
+    return lines
 
 
 def span(ns: int) -> str:

@@ -12,7 +12,9 @@ import numpy as np
 from btcframe.learning.stored_rows import TABLE as ROW_TABLE
 from btcframe.learning.stored_rows import to_table
 from btcframe.live.lanes import Item
-from btcframe.live.slow_lane import ACCOUNT, BATCH, COMMAND, FILLS, ORDERS, ROW, STATE, TABLE
+from btcframe.live.slow_lane import ACCOUNT, BATCH, COMMAND, FILLS, MODEL, ORDERS, ROW, SCORED, STATE, TABLE
+from btcframe.models.drift import ModelWatch
+from btcframe.models.production import Candidate
 from btcframe.run import write_json
 from btcframe.session_log import Later, SessionWriter
 from btcframe.sessions.records import table_of
@@ -111,6 +113,43 @@ class MemorySink:
             else:
                 write_json(self._paths[kind], item.what)
             del self._kept[kind]
+
+
+class WatchSink:
+    """Who watches the model. What it raises ends the watch, and nothing else: no decision rests on it.
+
+    Parameters
+    ----------
+    watch : ModelWatch
+    tell : callable         ``tell(kind, **data)``: model_unwatched
+    """
+
+    kinds = (MODEL, SCORED)
+
+    def __init__(self, watch: ModelWatch, tell: Callable[..., None] = lambda kind, **data: None) -> None:
+        self._watch, self._tell = watch, tell
+        self.held = 0
+
+    def take(self, item: Item) -> None:
+        if item.kind == SCORED:
+            self._watch.scored(*item.what)
+            self.held += item.size
+        else:
+            model: Candidate | None = item.what
+            told = (None, ()) if model is None else (model.profile, model.model.horizons_ns)
+            self._work(lambda: self._watch.promoted(*told))
+
+    def write(self, everything: bool) -> None:
+        self._work(lambda: self._watch.catch_up(everything=everything))
+        self.held = 0
+
+    def _work(self, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except Exception as error:  # noqa: BLE001 - a label of somebody else's must not hold up the log
+            why = f"{type(error).__name__}: {error}"
+            self._watch.give_up(why)
+            self._tell("model_unwatched", why=why)
 
 
 class StoreSink:

@@ -19,11 +19,12 @@ from btcframe.api import Batch
 from btcframe.errors import StoreError
 from btcframe.live.lanes import COST, Item, Lane
 from btcframe.live.pace import Pace
+from btcframe.models.production import Candidate
 from btcframe.session_log import CommandItem
-from btcframe.types import NS, StateArray
+from btcframe.types import NS, Floats, StateArray
 
-BATCH, COMMAND, ORDERS, FILLS, ROW, TABLE, STATE, ACCOUNT = (
-    "batch", "command", "orders", "fills", "row", "table", "state", "account",
+BATCH, COMMAND, ORDERS, FILLS, ROW, TABLE, STATE, ACCOUNT, MODEL, SCORED = (
+    "batch", "command", "orders", "fills", "row", "table", "state", "account", "model", "scored",
 )  # fmt: skip
 """Kinds of items."""
 
@@ -162,6 +163,14 @@ class SlowLane:
     def account(self, account: Mapping[str, Any]) -> None:
         """The trader's memory, likewise."""
         self._lane.put(ACCOUNT, account, COST)
+
+    def model(self, candidate: Candidate | None) -> None:
+        """Who predicts from the next row on."""
+        self._lane.put(MODEL, candidate, 0)
+
+    def scored(self, row: bytes, x: Floats, prediction: StateArray) -> None:
+        """A row that was predicted on: its ROW, float64[k], PREDICTION[h]; kept as they are."""
+        self._lane.put(SCORED, (row, x, prediction), len(row) + x.nbytes + prediction.nbytes)
 
     @property
     def held(self) -> int:

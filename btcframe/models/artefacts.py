@@ -1,7 +1,8 @@
 """What is fitted in a fold, how it predicts, and how it is kept.
 
-An artefact is a directory: manifest.json (columns in order, horizons, the regime's and the model's config nodes,
-checksums of all files and of itself), labeler/ and predictor/. It appears under its name whole or not at all.
+An artefact is a directory: manifest.json (columns in order, horizons, the config nodes it was made by, which run made
+it, checksums of all files and of itself), labeler/, predictor/ and, where it has one, profile.npz. It appears under its
+name whole or not at all. What it holds are arrays and JSON: nothing in it is ever executed (docs/models.md).
 """
 
 from __future__ import annotations
@@ -17,11 +18,16 @@ from typing import Any, Protocol
 
 from btcframe.api import Labeler, Predictor
 from btcframe.atomic import unwritable
-from btcframe.errors import ModelError, StoreError
+from btcframe.errors import SHOWN, ModelError, StoreError
+from btcframe.models.mocks import is_mock
+from btcframe.models.profile import Profile
 from btcframe.types import Floats, Ints, StateArray
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
+
+_MADE_BY = ("id", "config_hash", "btcframe", "python", "git", "packages", "plugins", "code")
+"""What an artefact says of its run: keys of the run's manifest."""
 
 
 class Builder(Protocol):
@@ -42,6 +48,7 @@ class FittedModel:
     regime_columns : tuple of str     descriptors the labeler takes
     index : int                       PREDICTION.model, the fold's number in a walk-forward
     digest, build : str               of its artefact, and the training table it was fitted on; "" before it is saved
+    mock : bool                       whether it predicts noise, for plumbing
     """
 
     labeler: Labeler
@@ -50,6 +57,7 @@ class FittedModel:
     index: int = 0
     digest: str = ""
     build: str = ""
+    mock: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -80,12 +88,13 @@ class FittedModel:
                 continue
             missing = [c for c in need if c not in have]
             extra = [c for c in have if c not in need]
-            parts = [f"missing: {', '.join(missing)}"] if missing else []
-            parts += [f"not known to the model: {', '.join(extra)}"] if extra else []
+            parts = [f"missing: {_listed(missing)}"] if missing else []
+            parts += [f"not known to the model: {_listed(extra)}"] if extra else []
             raise ModelError(
                 f"the {kind} columns are not those the model was fitted on "
                 f"({'; '.join(parts) or 'their order differs'})",
                 hint="Use the features and the regime of the run that trained it, with the same settings.",
+                next="What it was fitted on: btcframe models show NAME",
             )
 
 
@@ -120,14 +129,30 @@ class Scorer:
         out["model"] = self._model.index
 
 
-def save_model(model: FittedModel, directory: Path, manifest: Mapping[str, Any]) -> None:
+def made_by(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What an artefact says of the run that makes it: which one, and of which code and versions.
+
+    Parameters
+    ----------
+    run : mapping    the run's manifest
+    """
+    return {key: run[key] for key in _MADE_BY if key in run}
+
+
+def save_model(
+    model: FittedModel, directory: Path, manifest: Mapping[str, Any], profile: Profile | None = None
+) -> None:
     """Write an artefact, whole or not at all.
+
+    Its digest names what was fitted: two runs that fit the same model give the same digest. The manifest's checksum
+    covers who made it, too.
 
     Parameters
     ----------
     model : FittedModel
     directory : Path      must not exist yet
-    manifest : mapping    plain values; needs "regime" and "model", the config nodes to load with
+    manifest : mapping    plain values; needs "regime" and "model", the config nodes to load with; "run" is who made it
+    profile : Profile, optional    what its training rows looked like
 
     Raises
     ------
@@ -141,6 +166,8 @@ def save_model(model: FittedModel, directory: Path, manifest: Mapping[str, Any])
         for part, saved in (("labeler", model.labeler), ("predictor", model.predictor)):
             (temporary / part).mkdir(parents=True)
             saved.save(temporary / part)
+        if profile is not None:
+            profile.save(temporary)
         full = dict(manifest) | {
             "format": FORMAT,
             "index": model.index,
@@ -148,11 +175,13 @@ def save_model(model: FittedModel, directory: Path, manifest: Mapping[str, Any])
             "regime_columns": list(model.regime_columns),
             "horizons_ns": list(model.horizons_ns),
             "regimes": list(model.regimes),
+            "features_hash": _hash({k: manifest.get(k) for k in ("clock", "features", "select")}),
             "files": _checksums(temporary),
         }
         full["digest"] = _digest(full)
+        full["checksum"] = _checksum(full)
         (temporary / MANIFEST).write_text(json.dumps(full, indent=1) + "\n", encoding="utf-8")
-        _flush(temporary)
+        flush(temporary)
         temporary.rename(directory)
     except OSError as error:
         raise unwritable("the model", directory, error) from error
@@ -183,8 +212,28 @@ def read_manifest(directory: Path) -> dict[str, Any]:
             where=str(directory),
             next="Train it again: btcframe train",
         )
-    if manifest.get("digest") != _digest(manifest):
+    if manifest.get("checksum") != _checksum(manifest) or manifest.get("digest") != _digest(manifest):
         raise _damaged(directory, f"{MANIFEST} does not match its checksum")
+    return manifest
+
+
+def verified(directory: Path) -> dict[str, Any]:
+    """The manifest of an artefact, its own checksum and those of all files verified.
+
+    Raises
+    ------
+    ModelError
+        If there is none, or any file is damaged, missing or added.
+    """
+    manifest = read_manifest(directory)
+    try:
+        found = _checksums(directory)
+    except OSError as error:
+        raise _damaged(directory, f"a file cannot be read: {error}") from error
+    for name in sorted(set(found) | set(manifest["files"])):
+        if found.get(name) != manifest["files"].get(name):
+            state = "is missing" if name not in found else "is not what was saved"
+            raise _damaged(directory, f"{name} {state}")
     return manifest
 
 
@@ -203,12 +252,7 @@ def load_model(directory: Path, catalog: Builder) -> FittedModel:
     PluginError, ConfigError
         If the model's plugin is not installed or has other settings now.
     """
-    manifest = read_manifest(directory)
-    found = _checksums(directory)
-    for name in sorted(set(found) | set(manifest["files"])):
-        if found.get(name) != manifest["files"].get(name):
-            state = "is missing" if name not in found else "is not what was saved"
-            raise _damaged(directory, f"{name} {state}")
+    manifest = verified(directory)
     regime = catalog.build("regime", manifest["regime"])
     model = catalog.build("model", manifest["model"])
     try:
@@ -220,7 +264,8 @@ def load_model(directory: Path, catalog: Builder) -> FittedModel:
             hint="The plugin may be of another version than the one that trained it.",
         ) from error
     columns, build = tuple(manifest["regime_columns"]), manifest.get("build", "")
-    fitted = FittedModel(labeler, predictor, columns, manifest["index"], manifest["digest"], build)
+    told = manifest["index"], manifest["digest"], build, is_mock(model)
+    fitted = FittedModel(labeler, predictor, columns, *told)
     fitted.check_columns(manifest["columns"], manifest["regime_columns"])
     return fitted
 
@@ -237,12 +282,25 @@ def _checksums(directory: Path) -> dict[str, str]:
 
 
 def _digest(manifest: Mapping[str, Any]) -> str:
-    rest = {k: v for k, v in manifest.items() if k != "digest"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+    """What was fitted, whoever did."""
+    return _hash({k: v for k, v in manifest.items() if k not in ("digest", "checksum", "run")})
 
 
-def _flush(directory: Path) -> None:
-    """Put files and directories on the disk before the rename makes them visible."""
+def _checksum(manifest: Mapping[str, Any]) -> str:
+    return _hash({k: v for k, v in manifest.items() if k != "checksum"})
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
+
+
+def flush(directory: Path) -> None:
+    """Put files and directories on the disk before a rename makes them visible."""
     for path in (directory, *directory.rglob("*")):
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -1,29 +1,43 @@
-"""Figures of predictions: against what happened, against the oracle, and how far their probabilities can be believed."""
+"""Figures of predictions: against what happened, against persistence and the oracle."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from btcframe.report.binned import Binned
+from btcframe.report.cells import estimate
 from btcframe.report.metrics import Estimate
-from btcframe.report.outcomes import Binned, Outcome
+from btcframe.report.outcomes import Outcome
 from btcframe.report.plots import SERIES, Figure, axis, layout, line, marked, plain
 from btcframe.report.words import number
 from btcframe.types import duration_name
 
 
-def ics(metrics: Sequence[Mapping[str, Any]], oracle: Sequence[Mapping[str, Any]]) -> Figure:
-    """Correlation of prediction and outcome per horizon, the oracle's beside it."""
+def ics(
+    metrics: Sequence[Mapping[str, Any]],
+    oracle: Sequence[Mapping[str, Any]],
+    persistence: Sequence[Mapping[str, Any]] = (),
+) -> Figure:
+    """Correlation of prediction and outcome per horizon, persistence's and the oracle's beside it."""
     names = [duration_name(m["horizon_ns"]) for m in metrics]
-    series = [("model", metrics, "var(--s1)", "circle"), ("oracle", oracle, "var(--s2)", "diamond")]
+    told = [
+        each
+        for each in (
+            ("persistence", persistence, "var(--s3)", "square"),
+            ("model", metrics, "var(--s1)", "circle"),
+            ("oracle", oracle, "var(--s2)", "diamond"),
+        )
+        if each[1]
+    ]
     data = []
-    for k, (name, of, colour, symbol) in enumerate(each for each in series if each[1]):
+    for k, (name, of, colour, symbol) in enumerate(told):
         ic = [estimate(m["ic"]) for m in of]
-        shift = 0.12 * (2 * k - 1) if oracle else 0.0
+        shift = 0.12 * (2 * k - len(told) + 1)
         data.append(
-            _points(
+            points(
                 np.arange(len(ic)) + shift, ic, colour, name, symbol,
                 hovertemplate=f"{name}: %{{y:+.3f}}<extra></extra>",
             )
@@ -44,7 +58,7 @@ def ics(metrics: Sequence[Mapping[str, Any]], oracle: Sequence[Mapping[str, Any]
                 range=[-0.6, len(names) - 0.4],
             ),
             yaxis=axis("IC", tickformat=".2f", rangemode="tozero"),
-            showlegend=bool(oracle),
+            showlegend=len(told) > 1,
         ),
         f"Information coefficient of the model: {said}.",
         "Correlation of prediction and outcome about zero, out of sample, with 95 % block-bootstrap intervals; a point "
@@ -61,7 +75,7 @@ def ics(metrics: Sequence[Mapping[str, Any]], oracle: Sequence[Mapping[str, Any]
 def outcome(o: Outcome) -> Figure:
     """What happened, by what was predicted; the oracle's expectation beside it."""
     name = duration_name(o.horizon_ns)
-    data = [_line_of_truth(o.outcome.x)]
+    data = [line_of_truth(o.outcome.x)]
     data.append(
         _binned(o.outcome, "var(--s1)", "outcome", "circle", "predicted %{x:+.2f}, outcome %{y:+.2f} bps")
     )
@@ -88,7 +102,11 @@ def outcome(o: Outcome) -> Figure:
 
 def oracle(outcomes: Sequence[Outcome]) -> Figure:
     """Whether the oracle is right on average: outcome by its expectation."""
-    data = _by_horizon(outcomes, lambda o: o.oracle, "expected %{x:+.2f}, outcome %{y:+.2f} bps")
+    known = [(k, o.oracle, duration_name(o.horizon_ns)) for k, o in enumerate(outcomes) if o.oracle]
+    data = [line_of_truth(np.concatenate([binned.x for _, binned, _ in known]))]
+    for k, binned, name in known:
+        colour = SERIES[k % len(SERIES)]
+        data.append(_binned(binned, colour, name, "circle", "expected %{x:+.2f}, outcome %{y:+.2f} bps"))
     return Figure(
         "oracle",
         "The oracle: outcome by its expectation",
@@ -104,51 +122,19 @@ def oracle(outcomes: Sequence[Outcome]) -> Figure:
     )
 
 
-def calibration(outcomes: Sequence[Outcome]) -> Figure:
-    """How often the price rose, by how probable the model called it."""
-    data = _by_horizon(outcomes, lambda o: o.up, "said %{x:.1%}, rose %{y:.1%}")
-    return Figure(
-        "calibration",
-        "How often it rose, by the probability given",
-        data,
-        layout(
-            xaxis=axis("predicted probability of a rise", tickformat=".0%"),
-            yaxis=axis("share that rose", tickformat=".0%"),
-            showlegend=True,
-        ),
-        "Share of rises in bins of the predicted probability; a calibrated model lies on the diagonal.",
-        "Moves of exactly 0 are left out. A calibrated model lies on the dashed line.",
-        height=300,
-    )
-
-
-def _by_horizon(
-    outcomes: Sequence[Outcome], of: Callable[[Outcome], Binned | None], hover: str
-) -> list[dict[str, Any]]:
-    """The line on which all is as predicted, and the bins of each horizon that has them, in a colour of its own."""
-    known = [(k, binned, o) for k, o in enumerate(outcomes) if (binned := of(o))]
-    return [
-        _line_of_truth(np.concatenate([binned.x for _, binned, _ in known])),
-        *(
-            _binned(binned, SERIES[k % len(SERIES)], duration_name(o.horizon_ns), "circle", hover)
-            for k, binned, o in known
-        ),
-    ]
-
-
-def _line_of_truth(x: Any) -> dict[str, Any]:
+def line_of_truth(x: Any) -> dict[str, Any]:
+    """The line on which all is as predicted."""
     ends = plain([np.min(x), np.max(x)])
     dash = {"dash": "dash", "width": 1}
     return line(ends, ends, "var(--quiet)", "as predicted", line=dash, hoverinfo="skip", showlegend=False)
 
 
 def _binned(binned: Binned, colour: str, name: str, symbol: str, hover: str) -> dict[str, Any]:
-    return _points(binned.x, binned.y, colour, name, symbol, hovertemplate=f"{hover}<extra>{name}</extra>")
+    return points(binned.x, binned.y, colour, name, symbol, hovertemplate=f"{hover}<extra>{name}</extra>")
 
 
-def _points(
-    x: Any, y: Sequence[Estimate], colour: str, name: str, symbol: str, **more: Any
-) -> dict[str, Any]:
+def points(x: Any, y: Sequence[Estimate], colour: str, name: str, symbol: str, **more: Any) -> dict[str, Any]:
+    """Estimates with their intervals."""
     values, low, high = (np.array(each, np.float64) for each in zip(*y, strict=True))
     return {
         "type": "scatter",
@@ -163,8 +149,3 @@ def _points(
 
 def _bps(e: Estimate) -> str:
     return f"{number(e.value, 2, sign=True)} bps"
-
-
-def estimate(told: Mapping[str, float | None]) -> Estimate:
-    """An estimate from a manifest, where NaN is null."""
-    return Estimate(*(np.nan if (value := told[k]) is None else value for k in Estimate._fields))

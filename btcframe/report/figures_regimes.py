@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from btcframe.report.figures_prediction import estimate
+from btcframe.report.cells import estimate
 from btcframe.report.figures_trading import REGIMES, UNKNOWN
 from btcframe.report.plots import (
     SERIES,

@@ -163,6 +163,7 @@ class Findings:
     close : View or None          a stretch of it at full resolution
     training : mapping or None    results.train of the run that made the predictions
     outcomes : list of Outcome    empty where there are no predictions
+    members : list of mapping     of each fold's model, where it has members: their weights by name, one per horizon
     regimes : Regimes or None
     build : mapping or None       manifest of the training table
     about : list of About
@@ -180,6 +181,7 @@ class Findings:
     close: View | None
     training: Mapping[str, Any] | None
     outcomes: Sequence[Outcome]
+    members: Sequence[Mapping[str, Sequence[float]]]
     regimes: Regimes | None
     build: Mapping[str, Any] | None
     about: Sequence[About]

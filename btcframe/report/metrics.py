@@ -69,7 +69,9 @@ class Found(NamedTuple):
     gap: Estimate  # the oracle's IC less the prediction's, drawn together
 
 
-def evaluate(prediction: Floats, y: Floats, row_ns: Ints, horizon_ns: int, *, seed: int) -> Metrics:
+def evaluate(
+    prediction: Floats, y: Floats, row_ns: Ints, horizon_ns: int, *, seed: int, where: Bools | None = None
+) -> Metrics:
     """Metrics of one horizon.
 
     Parameters
@@ -79,8 +81,12 @@ def evaluate(prediction: Floats, y: Floats, row_ns: Ints, horizon_ns: int, *, se
     row_ns : int64[n]          increasing
     horizon_ns : int
     seed : int                 of the bootstrap
+    where : bool[n], optional  only these rows
     """
-    return _evaluate(_finite(prediction, y), prediction, y, row_ns, horizon_ns, seed)
+    known = finite(prediction, y)
+    if where is not None:
+        known &= where
+    return _evaluate(known, prediction, y, row_ns, horizon_ns, seed)
 
 
 def _evaluate(
@@ -108,7 +114,7 @@ def _evaluate(
     return Metrics(horizon_ns, rows, len(sums), ic, rank_ic, hit_rate, r2, *means)
 
 
-def _finite(*arrays: Floats) -> Bools:
+def finite(*arrays: Floats) -> Bools:
     """bool[n]: where all of them are finite."""
     known = np.ones(len(arrays[0]), np.bool_)
     for part in pieces(len(known), *arrays):
@@ -133,7 +139,7 @@ def compare(
     prediction: Floats, expected: Floats, y: Floats, row_ns: Ints, horizon_ns: int, *, seed: int
 ) -> Found:
     """A prediction against the oracle's expectation; arguments as in `evaluate`, `expected` in bps."""
-    known = _finite(prediction, expected, y)
+    known = finite(prediction, expected, y)
     oracle = _evaluate(known, expected, y, row_ns, horizon_ns, seed)
     if oracle.rows == 0:
         return Found(oracle, Estimate(math.nan), Estimate(math.nan))
@@ -150,7 +156,7 @@ def compare(
 
 
 def block_sums(
-    moments: Callable[..., Iterable[Floats]], known: Bools, arrays: Sequence[Floats], row_ns: Ints, horizon_ns: int
+    moments: Callable[..., Iterable[Floats | Bools]], known: Bools, arrays: Sequence[Floats], row_ns: Ints, horizon_ns: int
 ) -> Floats:  # fmt: skip
     """Sums of each moment over each block of time in which a row is known, float64[blocks, moments].
 

@@ -12,31 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from btcframe.errors import DataError
-from btcframe.report.metrics import BLOCK_HORIZONS, Estimate
-from btcframe.report.resample import block_of, ratios
+from btcframe.report.binned import SAMPLED, Binned, Sums, edges_of
+from btcframe.report.metrics import BLOCK_HORIZONS
+from btcframe.report.resample import block_of
 from btcframe.types import Floats, Ints, duration_name
 
-BINS = 10
-SAMPLED = 200_000
-"""Rows, evenly spaced, that tell where the bins' edges are."""
-
-_FIXED = ("row_ns", "fold")
-_PREFIXES = ("regime_", "mean_", "p_up_", "low_", "high_", "oracle_")
-
-
-class Binned(NamedTuple):
-    """Means in bins of something.
-
-    Parameters
-    ----------
-    x : float64[b]               mean of what is binned
-    y : tuple of Estimate        mean of the other
-    rows : int64[b]
-    """
-
-    x: Floats
-    y: tuple[Estimate, ...]
-    rows: Ints
+_FIXED = ("row_ns", "fold", "age_ns")
+_PREFIXES = ("regime_", "mean_", "p_up_", "low_", "high_", "oracle_", "persistence_")
 
 
 class Outcome(NamedTuple):
@@ -48,8 +30,6 @@ class Outcome(NamedTuple):
     rows : int                           of the test windows
     predicted, labelled, both : int      rows with a prediction, with a label, with both
     outcome : Binned                     label by prediction, bps
-    up : Binned or None                  share of rises by predicted probability; None where the model has none
-    inside : Estimate                    share of labels within the model's interval, NaN where it has none
     expected : Binned or None            oracle's expectation by prediction, bps; None without an oracle
     oracle : Binned or None              label by oracle's expectation, bps
     """
@@ -60,8 +40,6 @@ class Outcome(NamedTuple):
     labelled: int
     both: int
     outcome: Binned
-    up: Binned | None
-    inside: Estimate
     expected: Binned | None
     oracle: Binned | None
 
@@ -162,17 +140,16 @@ def read_outcomes(predictions: Predictions, horizons_ns: Sequence[int], *, seed:
 
 def _outcome(predictions: Predictions, horizon_ns: int, label: str, seed: int) -> Outcome:
     name = duration_name(horizon_ns)
-    names = ["row_ns", f"mean_{name}", label, f"p_up_{name}", f"low_{name}", f"high_{name}"]
+    names = ["row_ns", f"mean_{name}", label]
     if f"oracle_{name}" in predictions.names:
         names.append(f"oracle_{name}")
     first, last = predictions.first_ns, predictions.last_ns
     shortest = BLOCK_HORIZONS * horizon_ns
     _, blocks = block_of(np.empty(0, np.int64), first, last, shortest)
-    edges = _edges(predictions, [f"mean_{name}", f"p_up_{name}", *names[6:]])
-    outcome, expected, oracle, up = (_Sums(edges[k], blocks) for k in (0, 0, 2 if len(edges) > 2 else 0, 1))
-    inside = np.zeros((blocks, 2))
+    edges = _edges(predictions, [f"mean_{name}", *names[3:]])
+    outcome, expected, oracle = (Sums(edges[k], blocks) for k in (0, 0, -1))
     predicted = labelled = both = 0
-    for row_ns, mean, y, p_up, low, high, *rest in predictions.columns(names):
+    for row_ns, mean, y, *rest in predictions.columns(names):
         block, _ = block_of(row_ns, first, last, shortest)
         truth = rest[0] if rest else np.full(len(mean), np.nan)
         predicted += int(np.isfinite(mean).sum())
@@ -181,11 +158,6 @@ def _outcome(predictions: Predictions, horizon_ns: int, label: str, seed: int) -
         outcome.add(mean, y, block)
         expected.add(mean, truth, block)
         oracle.add(truth, y, block)
-        up.add(p_up, np.where(np.isfinite(y) & (y != 0), y > 0, np.nan), block)
-        known = np.isfinite(low) & np.isfinite(high) & np.isfinite(y)
-        within = known & (low <= y) & (y <= high)
-        for k, counted in enumerate((within, known)):
-            inside[:, k] += np.bincount(block, weights=counted, minlength=blocks)
     return Outcome(
         horizon_ns,
         predictions.rows,
@@ -193,8 +165,6 @@ def _outcome(predictions: Predictions, horizon_ns: int, label: str, seed: int) -
         labelled,
         both,
         outcome.means(seed),
-        up.means(seed, least=0, most=1) if up.any else None,
-        ratios(inside[:, :1], inside[:, 1:], seed=seed, least=0, most=1)[0],
         expected.means(seed) if expected.any else None,
         oracle.means(seed) if oracle.any else None,
     )
@@ -209,36 +179,4 @@ def _edges(predictions: Predictions, names: Sequence[str]) -> list[Floats]:
         for found, values in zip(sampled, batch, strict=True):
             found.append(values[-at % step :: step].copy())  # a view would keep the whole batch
         at += len(batch[0])
-    edges = []
-    for found in sampled:
-        values = np.concatenate(found) if found else np.empty(0)
-        values = values[np.isfinite(values)]
-        inner = np.quantile(values, np.arange(1, BINS) / BINS) if len(values) else np.empty(0)
-        edges.append(np.unique(inner))
-    return edges
-
-
-class _Sums:
-    """Sums by block and bin of x, of y and of the rows that have both."""
-
-    def __init__(self, edges: Floats, blocks: int) -> None:
-        self._edges = edges
-        self._sums = np.zeros((3, blocks, len(edges) + 1))
-
-    def add(self, x: Floats, y: Floats, block: Ints) -> None:
-        known = np.isfinite(x) & np.isfinite(y)
-        x, y, block = x[known], y[known], block[known]
-        cell = block * self._sums.shape[2] + np.searchsorted(self._edges, x, side="right")
-        for k, values in enumerate((x, y, np.ones(len(x)))):
-            flat = np.bincount(cell, weights=values, minlength=self._sums[k].size)
-            self._sums[k] += flat.reshape(self._sums[k].shape)
-
-    @property
-    def any(self) -> bool:
-        return bool(self._sums[2].any())
-
-    def means(self, seed: int, *, least: float = -np.inf, most: float = np.inf) -> Binned:
-        rows = self._sums[2].sum(axis=0)
-        x, y, n = (sums[:, rows > 0] for sums in self._sums)
-        estimates = ratios(y, n, seed=seed, least=least, most=most) if rows.any() else []
-        return Binned(x.sum(axis=0) / n.sum(axis=0), tuple(estimates), rows[rows > 0].astype(np.int64))
+    return [edges_of(np.concatenate(found) if found else np.empty(0)) for found in sampled]

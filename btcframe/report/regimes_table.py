@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from btcframe.report.figures_prediction import estimate
+from btcframe.report.cells import estimate
 from btcframe.report.words import number, percent, rounded
 from btcframe.types import duration_name
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from btcframe.report import (
     sections_columns,
+    sections_models,
     sections_prediction,
     sections_quality,
     sections_run,
@@ -20,6 +21,7 @@ def run_page(found: Findings) -> str:
     sections = [
         *sections_trading.sections(found),
         sections_prediction.section(found),
+        *sections_models.sections(found),
         sections_columns.section(found.build),
         sections_quality.section(found.build),
         *sections_run.sections(found),

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from btcframe.report import figures_prediction as figures
-from btcframe.report.elements import Child, Html, join, stacked, table, tag
-from btcframe.report.figures_prediction import estimate
+from btcframe.report.cells import percentage, signed
+from btcframe.report.elements import Child, Html, join, table, tag
 from btcframe.report.findings import Findings, Regimes
-from btcframe.report.metrics import Estimate
 from btcframe.report.page import Section, empty
 from btcframe.report.plots import drawn
 from btcframe.report.words import counted, number, percent
@@ -31,19 +29,20 @@ def _body(found: Findings) -> Html:
         return empty(found.missing.get("outcomes", "This run made no predictions."))
     metrics: Sequence[Mapping[str, Any]] = found.training["metrics"]
     oracle: Sequence[Mapping[str, Any]] = found.training.get("oracle", ())
+    persistence = [w["persistence"] for w in found.training.get("worth", ()) if w["persistence"]]
     known = [m for m in metrics if m["ic"]["value"] is not None]
     if not known:
         return join(
             empty(
                 "No horizon has a prediction that varies and a label to compare it with: there is nothing to draw."
             ),
-            _table(metrics, oracle),
+            _table(metrics, oracle, persistence),
         )
     per_horizon = [drawn(figures.outcome(o)) for o in found.outcomes if len(o.outcome.x)]
     return join(
         empty(_ELSEWHERE) if found.manifest["verb"] == "trade" else None,
-        _table(metrics, oracle),
-        drawn(figures.ics(metrics, oracle)),
+        _table(metrics, oracle, persistence),
+        drawn(figures.ics(metrics, oracle, persistence)),
         tag("div", *per_horizon, class_="pair"),
         tag(
             "p",
@@ -51,8 +50,7 @@ def _body(found: Findings) -> Html:
             "where there are too few blocks. On the dashed line the outcome is what was predicted",
             "; diamonds are what the oracle expects of the same rows." if _with_oracle(found) else ".",
         ),
-        tag("div", *_pair(found), class_="pair"),
-        _inside(found),
+        drawn(figures.oracle(found.outcomes)) if any(o.oracle for o in found.outcomes) else None,
         _regimes(found.regimes),
     )
 
@@ -61,16 +59,12 @@ def _with_oracle(found: Findings) -> bool:
     return any(o.expected for o in found.outcomes)
 
 
-def _pair(found: Findings) -> list[Html]:
-    made = []
-    if any(o.up for o in found.outcomes):
-        made.append(drawn(figures.calibration(found.outcomes)))
-    if any(o.oracle for o in found.outcomes):
-        made.append(drawn(figures.oracle(found.outcomes)))
-    return made
-
-
-def _table(metrics: Sequence[Mapping[str, Any]], oracle: Sequence[Mapping[str, Any]]) -> Html:
+def _table(
+    metrics: Sequence[Mapping[str, Any]],
+    oracle: Sequence[Mapping[str, Any]],
+    persistence: Sequence[Mapping[str, Any]],
+) -> Html:
+    """The model per horizon, and beside it the baselines that it has to beat."""
     head: list[Child] = [
         "horizon",
         "rows",
@@ -81,61 +75,32 @@ def _table(metrics: Sequence[Mapping[str, Any]], oracle: Sequence[Mapping[str, A
         "mean |move|, bps",
     ]
     head += ["oracle's IC", "share of it found"] if oracle else []
-    rows = []
+    blank: list[Child] = ["none"] * (2 if oracle else 0)
+    rows: list[list[Child]] = []
     for h, m in enumerate(metrics):
-        row: list[Child] = [
-            duration_name(m["horizon_ns"]),
-            f"{m['rows']:,}",
-            _signed(m["ic"], 3),
-            _signed(m["rank_ic"], 3),
-            _percent(m["hit_rate"]),
-            _signed(m["r2"], 4),
-            _plain(m["mean_abs_label"]),
-        ]
-        if oracle:
-            row += [_signed(oracle[h]["ic"], 3), _percent(oracle[h]["found"])]
-        rows.append(row)
-    return table(head, rows, "Out of sample, with 95 % block-bootstrap intervals.")
-
-
-def _signed(of: Mapping[str, float | None], digits: int) -> Html:
-    e = estimate(of)
-    return stacked(
-        _or_none(e, number(e.value, digits, sign=True)), _between(e, lambda v: number(v, digits, sign=True))
+        name = duration_name(m["horizon_ns"])
+        more: list[Child] = [signed(oracle[h]["ic"], 3), percentage(oracle[h]["found"])] if oracle else []
+        rows.append([name, *_measured(m), *more])
+        if persistence:
+            rows.append([f"{name}, persistence", *_measured(persistence[h]), *blank])
+    rows.append(["any, zero", "all", "none", "none", "none", "0", "the same", *blank])
+    return table(
+        head,
+        rows,
+        "Out of sample, with 95 % block-bootstrap intervals. Beside the model the baselines: persistence says that the price goes "
+        "on as it went, zero that it stays where it is.",
     )
 
 
-def _percent(of: Mapping[str, float | None]) -> Html:
-    e = estimate(of)
-    return stacked(_or_none(e, percent(e.value, 1)), _between(e, lambda v: percent(v, 1)))
-
-
-def _or_none(e: Estimate, text: str) -> str:
-    return "none" if math.isnan(e.value) else text
-
-
-def _between(e: Estimate, text: Any) -> str:
-    return "" if math.isnan(e.low) else f"{text(e.low)} to {text(e.high)}"
+def _measured(m: Mapping[str, Any]) -> list[Child]:
+    return [
+        f"{m['rows']:,}", signed(m["ic"], 3), signed(m["rank_ic"], 3), percentage(m["hit_rate"]),
+        signed(m["r2"], 4), _plain(m["mean_abs_label"]),
+    ]  # fmt: skip
 
 
 def _plain(value: float | None) -> str:
     return "none" if value is None else number(value)
-
-
-def _inside(found: Findings) -> Html | None:
-    known = [o for o in found.outcomes if math.isfinite(o.inside.value)]
-    if not known:
-        return None
-    rows = [
-        (
-            duration_name(o.horizon_ns),
-            stacked(percent(o.inside.value, 1), _between(o.inside, lambda v: percent(v, 1))),
-        )
-        for o in known
-    ]
-    coverage = found.manifest["config"]["model"].get("coverage")
-    meant = f" The model means {percent(coverage)}." if isinstance(coverage, float) else ""
-    return table(("horizon", "outcomes inside"), rows, f"Outcomes within the model's own interval.{meant}")
 
 
 def _regimes(regimes: Regimes | None) -> Html | None:

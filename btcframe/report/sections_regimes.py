@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from btcframe.report import figures_regimes
+from btcframe.report.cells import estimate
 from btcframe.report.elements import Child, Html, join, listed, paragraphs, stacked, table, tag
-from btcframe.report.figures_prediction import estimate
 from btcframe.report.metrics import MIN_BLOCKS, Estimate
 from btcframe.report.page import Section, folded
 from btcframe.report.plots import drawn

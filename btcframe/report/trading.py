@@ -98,8 +98,8 @@ def _slippage(tables: Mapping[str, StateArray], instrument: Instrument) -> Float
 
 
 def traded_span(tables: Mapping[str, StateArray]) -> tuple[int, int]:
-    """First and last row on which there was a model to predict, (0, 0) where there was none."""
-    row_ns = tables["predictions"]["row_ns"]
+    """First and last row on which there was a model to predict; of a session without one, of all, (0, 0) without rows."""
+    row_ns = tables["predictions" if len(tables["predictions"]) else "equity"]["row_ns"]
     return (int(row_ns[0]), int(row_ns[-1])) if len(row_ns) else (0, 0)
 
 

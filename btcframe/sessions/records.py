@@ -19,7 +19,7 @@ import numpy as np
 
 from btcframe.api import Action, Store, TraderState
 from btcframe.errors import BtcframeError, StoreError
-from btcframe.learning.training import saved_folds
+from btcframe.learning.folds import saved_folds
 from btcframe.models.artefacts import read_manifest
 from btcframe.run import Run, stamp
 from btcframe.session_log import SessionLog
@@ -108,7 +108,8 @@ def records_of(run: Run) -> Iterator[tuple[str, pa.Table]]:
         If what the run left is not there or damaged.
     """
     trained, results = run.config["trained"], run.manifest.get("results", {})
-    if "train" in results or "backtest" in results:
+    folds = results.get("train", {}).get("folds")  # a combinatorial training keeps none
+    if folds or "backtest" in results:
         yield "models", _models(run.dir if "train" in results else Path(trained))
     if "backtest" in results:
         yield from session_records(run.dir)

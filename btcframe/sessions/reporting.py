@@ -13,8 +13,9 @@ import numpy as np
 from btcframe import truth
 from btcframe.config import nodes
 from btcframe.errors import BtcframeError, DataError, ModelError, PluginError
-from btcframe.learning.training import PREDICTIONS
+from btcframe.learning.predictions import PREDICTIONS
 from btcframe.models.artefacts import read_manifest
+from btcframe.models.members import weights_of
 from btcframe.plugins import Catalog
 from btcframe.report.beside import Beside, beside
 from btcframe.report.build_page import build_page
@@ -185,6 +186,8 @@ def gather(
             return _outcomes(predictions, training, seed), _regimes(predictions, trained, catalog, missing)
 
         outcomes, regimes = _attempt(missing, "outcomes", read) or (outcomes, regimes)
+    folds = [where.parent / fold["artefact"] for fold in training["folds"]] if training else []
+    members = _attempt(missing, "members", lambda: weights_of(folds, catalog))
     price, close = _views(session)
     verdict = not_traded()
     if session:
@@ -199,6 +202,7 @@ def gather(
         close=close,
         training=training,
         outcomes=outcomes,
+        members=members or (),
         regimes=regimes,
         build=build,
         about=_about(config, catalog),

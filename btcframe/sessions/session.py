@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from btcframe.api import Source, Venue, Wakes
-from btcframe.errors import ModelError
-from btcframe.learning.training import Fold, saved_folds
+from btcframe.learning.folds import Fold
 from btcframe.models.artefacts import Builder, load_model, read_manifest
 from btcframe.pipeline import Pipeline
-from btcframe.run import Run, load_manifest
+from btcframe.run import Run
 from btcframe.session_log import LOG, CommandItem, SessionLog
+from btcframe.sessions.fits import check_fits
 from btcframe.trading.audit import Audit
 from btcframe.trading.forecasts import Promotion
 from btcframe.trading.onlookers import PROMOTE, Log, Watch
@@ -51,7 +52,7 @@ def of_folds(run: Run, folds: Sequence[Fold], instrument: Instrument) -> list[Pr
     """
     promotions = []
     for fold in folds:
-        _check_fits(read_manifest(fold.artefact), run, instrument)
+        check_fits(read_manifest(fold.artefact), run, instrument)
         inside = fold.artefact.is_relative_to(run.dir)
         name = fold.artefact.relative_to(run.dir) if inside else fold.artefact.resolve()
         promotions += [
@@ -66,58 +67,17 @@ def of_folds(run: Run, folds: Sequence[Fold], instrument: Instrument) -> list[Pr
     return promotions
 
 
-def production(run: Run, directory: Path, instrument: Instrument) -> Promotion:
-    """The model that a session predicts with, from its first row on: that of the last fold of a finished run.
-
-    Raises
-    ------
-    DataError
-        If the run is not whole.
-    ModelError
-        If it has no model, the model is damaged, or was trained on another instrument or on other rows or features.
-    """
-    load_manifest(directory)
-    fold = saved_folds(directory)[-1]
-    _check_fits(read_manifest(fold.artefact), run, instrument)
-    name, fitted_ns = fold.artefact.resolve().as_posix(), fold.train_end_ns or 0
-    return Promotion(0, load_model(fold.artefact, run.catalog), name, fitted_ns)
-
-
-def _check_fits(manifest: Mapping[str, Any], run: Run, instrument: Instrument) -> None:
-    """Refuse a model of something else: equal column names alone do not make equal columns."""
-    if manifest["symbol"] != instrument.symbol:
-        raise _misfit(
-            f"the models were trained on {manifest['symbol']}, the source is of {instrument.symbol}"
-        )
-    for slot in ("clock", "regime", "label", "model"):
-        theirs, ours = run.catalog.build(slot, manifest[slot]), run.component(slot)
-        if theirs != ours:
-            raise _misfit(f"the models were trained with {slot} {theirs}, this is {ours}")
-    known = {name: run.catalog.build("features", node) for name, node in manifest["features"].items()}
-    here = run.components("features")
-    for name in known | here:
-        theirs, ours = known.get(name, "none"), here.get(name, "none")
-        if theirs != ours:
-            raise _misfit(f"the models were trained with features.{name} {theirs}, this is {ours}")
-
-
-def _misfit(what: str) -> ModelError:
-    return ModelError(
-        what,
-        where="trained",
-        hint="A model means something only on rows and features made as those it was trained on.",
-        next="Use the settings of the training, or train again: leave trained empty.",
-    )
-
-
 def of_log(log: SessionLog, directory: Path, catalog: Builder) -> list[Promotion]:
     """The promotions of a recorded session, models that lay in its run found in `directory`."""
     return [
         Promotion(
             item.data["row_ns"],
-            load_model(directory / name, catalog) if (name := item.data["model"]) else None,
+            replace(load_model(directory / name, catalog), index=item.data["index"])
+            if (name := item.data["model"])
+            else None,
             name,
             item.data.get("fitted_ns", 0),  # logs of older versions do not tell it
+            item.data.get("why", ""),
         )
         for item in log
         if isinstance(item, CommandItem) and item.name == PROMOTE

@@ -9,8 +9,10 @@ import numpy as np
 
 from btcframe.api import Account, Action, Gateway, Intent, Market, Position, Reports, Risk, Stop, TraderState
 from btcframe.errors import DataError, PluginError
+from btcframe.models.mocks import MOCK
 from btcframe.trading.account import Ledger
 from btcframe.trading.audit import Audit
+from btcframe.trading.forecasts import Promotion
 from btcframe.trading.onlookers import Log, Notify
 from btcframe.trading.orders import Orders, whole
 from btcframe.trading.ruling import Rules, Verdict
@@ -44,6 +46,7 @@ class Desk:
     ----------
     now_ns, row_ns : int       local time, and the last closed row
     model : int                PREDICTION.model of that row
+    label : str                what stands before the reason of every intent; "" for nothing
     mid : float                the last one known, quote
     ledger : Ledger
     stops : Stops
@@ -65,7 +68,7 @@ class Desk:
         contain: bool,
     ) -> None:
         self.now_ns = self.row_ns = self.version = 0
-        self.model, self.mid = -1, float("nan")
+        self.model, self.mid, self.label = -1, float("nan"), ""
         self.ledger = Ledger(instrument, cash)
         self.stops = Stops(audit.stops, contain=contain, log=log, notify=notify)
         self.counts, self.vetoes = dict.fromkeys(COUNTS, 0), dict[str, int]()
@@ -75,6 +78,19 @@ class Desk:
         self._orders = Orders(audit.orders, instrument.symbol)
         self._rules = Rules(rules, self.failed, columns)
         self._gateway, self._audit, self._log = gateway, audit, log
+
+    def promoted(self, promotion: Promotion) -> None:
+        """Another model predicts, or none.
+
+        Where the session's course made it so, what the one before it had raised is let go of with the stop that it
+        brought about; and without a model nothing is opened any more.
+        """
+        self.model = promotion.number
+        self.label = MOCK if promotion.mock else ""
+        if promotion.why and promotion.model:
+            self.version += self.stops.release("model", f"another model predicts: {promotion.why}")
+        elif promotion.why:
+            self.stop(self.stops.contain("model", promotion.why))
 
     # --------------------------------------------------------------------------------------------- what there is
 
@@ -154,13 +170,15 @@ class Desk:
             (
                 now_ns, self.row_ns, order_id, intent.ticks, whole(asked.lots), 0 if veto else intent.lots,
                 intent.action, intent.side, intent.tif, intent.reduce_only, self.model,
-                asked.reason.encode(errors="replace")[:24], veto.encode()[:24], cut.encode()[:24], *_best(market),
+                f"{self.label}{asked.reason}".encode(errors="replace")[:24], veto.encode()[:24], cut.encode()[:24], *_best(market),
             )
         )  # fmt: skip
         self.counts["intents"] += 1
         if veto:
             self.counts["denied"] += 1
             self.vetoes[veto] = self.vetoes.get(veto, 0) + 1
+            if intent.action == Action.AMEND:
+                self._orders.denied(order_id, now_ns)
         elif intent.action == Action.SUBMIT:
             self.counts["submitted"] += 1
             self._gateway.submit(order_id, intent, now_ns)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,29 @@ class Promotion(NamedTuple):
     model: FittedModel | None  # None: from here on there is no prediction
     name: str = ""  # where its artefact lies, for the session log
     fitted_ns: int = 0  # end of the data it was fitted on, 0 where that is not known
+    why: str = ""  # why it takes over in the middle of a session; "" where a schedule says so
+
+    @property
+    def mock(self) -> bool:
+        """Whether the model predicts noise."""
+        return self.model is not None and self.model.mock
+
+    @property
+    def number(self) -> int:
+        """PREDICTION.model from here on."""
+        return -1 if self.model is None else self.model.index
+
+    def record(self, row_ns: int, now_ns: int) -> tuple[Any, ...]:
+        """PROMOTION, its fields in order."""
+        digest, build = ("", "") if self.model is None else (self.model.digest, self.model.build)
+        return row_ns, now_ns, self.number, 0, digest.encode(), build.encode(), self.name.encode()[-256:]
+
+    def told(self, row_ns: int) -> dict[str, Any]:
+        """What the log and the observers are told of it: PROMOTE's data, but for `fitted_ns`."""
+        told: dict[str, Any] = {"row_ns": row_ns, "index": self.number, "model": self.name}
+        if self.why:
+            told["why"] = self.why
+        return told | ({"mock": True} if self.mock else {})
 
 
 class Forecasts:
@@ -54,8 +78,8 @@ class Forecasts:
         self.regime: Floats = self._no_regime[0]
 
     def promote(self, promotion: Promotion) -> None:
-        """Let a model take over before those of the schedule."""
-        self._schedule.insert(0, promotion)
+        """Let a model take over, after those whose turn it is at the same row."""
+        insort(self._schedule, promotion, key=lambda p: p.row_ns)
 
     def due(self, row_ns: int) -> Promotion | None:
         """Let the model take over whose turn it is at this row, and tell which; None where that stays.

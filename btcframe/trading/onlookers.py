@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from btcframe.types import EventArray, StateArray
+from btcframe.types import EventArray, Floats, StateArray
 
 PROMOTE = "promote"
-"""The log's command for a promotion: row_ns, index, model (where it lies, or ""), fitted_ns."""
+"""The log's command for a promotion: row_ns, index, model (where it lies, or ""), fitted_ns; why, where no schedule says
+so, and mock, where it predicts noise."""
 
 STOPPED = "stopped"
 """The log's command for a stop: state, code, why. Nobody gave it: what it follows from is in the log, and a replay comes
@@ -39,6 +40,14 @@ class Watch(Protocol):
 
     def closed(self) -> None:
         """A row and its features are there."""
+
+    def predicted(
+        self, row: bytes, x: Floats, descriptors: Floats, prediction: StateArray, error: str
+    ) -> None:
+        """A row was predicted on: the bytes of its ROW, float64[k], float64[1, d], PREDICTION[h]; or the model raised.
+
+        Row, x and prediction may be kept: they are never changed. Descriptors are gone at the next row.
+        """
 
     def signalled(self) -> None:
         """It was decided."""

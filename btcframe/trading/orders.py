@@ -27,9 +27,9 @@ _FINAL = frozenset(state for state in OrderState if state.final)
 class Orders:
     """Orders by id, counted from 1; every state of each is written to `table`.
 
-    A working order's `ticks` are those last asked for, its `lots` the larger of what was asked for and what the
-    venue confirmed, until the venue answers: an amendment on its way may still come too late, and limits must hold
-    either way.
+    A working order's `ticks` are those last asked for, its `lots` the largest of what was asked for and what the
+    venue confirmed, until the venue has answered all of it: an amendment on its way may still come too late, and limits
+    must hold either way.
 
     Parameters
     ----------
@@ -46,6 +46,8 @@ class Orders:
         self._table, self._symbol = table, symbol
         self._working: dict[int, Working] = {}
         self._origin: dict[int, tuple[int, int, int]] = {}  # row_ns, model, tif of the working orders
+        # (ticks, lots) that amendments on their way ask for; None at first: the submission itself
+        self._asked: dict[int, list[tuple[int, int] | None]] = {}
         self._view: tuple[Working, ...] | None = ()
         self.count = 0
         self.last: Working | None = None
@@ -130,6 +132,7 @@ class Orders:
             self._sent.append(now_ns)
             self._working[order_id] = order
             self._origin[order_id] = (row_ns, model, intent.tif)
+            self._asked[order_id] = [None]
             self._view = None
         return order_id
 
@@ -159,7 +162,14 @@ class Orders:
         self._sent.append(now_ns)
         order = self._working[order_id]
         self._working[order_id] = order._replace(ticks=ticks, lots=max(lots, order.lots))
+        self._asked[order_id].append((ticks, lots))
         self._view = None
+
+    def denied(self, order_id: int, now_ns: int) -> None:
+        """An amendment was not sent; nothing where no such order works."""
+        if (order := self._working.get(order_id)) is not None:
+            self._working[order_id] = order._replace(denied_ns=now_ns)
+            self._view = None
 
     def canceling(self, order_id: int, now_ns: int) -> None:
         """A cancel was sent."""
@@ -200,17 +210,38 @@ class Orders:
         row_ns, model, _ = self._origin[order_id]
         if state in _FINAL:
             self.last = order._replace(ticks=ticks, lots=lots, filled_lots=filled, state=state, ended_ns=ns)
-            del self._working[order_id], self._origin[order_id]
+            del self._working[order_id], self._origin[order_id], self._asked[order_id]
         else:
             if order.state == OrderState.PENDING_CANCEL:
                 state = int(OrderState.PENDING_CANCEL)  # the cancel is still on its way
-            self._working[order_id] = order._replace(ticks=ticks, lots=lots, filled_lots=filled, state=state)
+            place = self._expected(order, ticks, lots, filled)
+            self._working[order_id] = order._replace(
+                ticks=place[0], lots=place[1], filled_lots=filled, state=state
+            )
         self._table.append(
             (
                 order_id, ns, venue_ns, row_ns, ticks, lots, filled, state, side, tif, reduce_only, model,
                 why, 0, 0, 0,
             )
         )  # fmt: skip
+
+    def _expected(self, order: Working, ticks: int, lots: int, filled: int) -> tuple[int, int]:
+        """Price and size of an order as it may become, when the venue says how it stands.
+
+        What it says first answers the submission; later on, the amendment that asked for just that and those before it.
+        Where none did, and nothing was filled either, the oldest was refused.
+        """
+        asked = self._asked[order.order_id]
+        if asked[:1] == [None]:
+            del asked[0]
+        elif (ticks, lots) in asked:
+            del asked[: asked.index((ticks, lots)) + 1]
+        elif filled == order.filled_lots:
+            del asked[:1]
+        on_their_way = [place for place in asked if place]
+        if not on_their_way:
+            return ticks, lots
+        return on_their_way[-1][0], max(lots, *(size for _, size in on_their_way))
 
 
 def check_intents(intents: Sequence[Intent]) -> None:

@@ -119,6 +119,15 @@ class Stops:
         self.contained[who] = why
         return Stop(TraderState.REDUCING, f"contained.{who}", why)
 
+    def release(self, who: str, why: str) -> bool:
+        """Let go of a plugin that raised, for it is not used any more. Returns whether there was one."""
+        if self.contained.pop(who, None) is None:
+            return False
+        if self._causes.pop(f"contained.{who}", None) is not None:
+            self._weigh()
+            self.tell("resume", state=self.state.name, why=why)
+        return True
+
     def tell(self, kind: str, **data: Any) -> None:
         """Tell the observers."""
         if self._notify:

@@ -101,15 +101,15 @@ class Trader:
 
     # ------------------------------------------------------------------------------------------ what it is told
 
-    def promote(self, model: FittedModel | None, name: str = "", fitted_ns: int = 0) -> None:
-        """Predict with another model from the next row on; None: with none.
+    def promote(self, model: FittedModel | None, name: str = "", fitted_ns: int = 0, why: str = "") -> None:
+        """Predict with another model from the next row on; None: with none. For `why` see `Desk.promoted`.
 
         Raises
         ------
         ModelError
             When that row closes, if the model was fitted on other columns than the pipeline makes.
         """
-        self._forecasts.promote(Promotion(self._desk.row_ns + 1, model, name, fitted_ns))
+        self._forecasts.promote(Promotion(self._desk.row_ns + 1, model, name, fitted_ns, why))
 
     def command(self, name: str, /, **data: Any) -> None:
         """Do what somebody outside asks for, now: between two calls of `consume`.
@@ -293,27 +293,28 @@ class Trader:
         desk.counts["rows"] += 1
         if (due := forecasts.due(row_ns)) is not None:
             self._promoted(due)
+        failure = ""
         try:
             predicted = forecasts.update(x, pipeline.descriptors, row["row_ns"])
         except Exception as error:  # noqa: BLE001 - whether the session goes on is decided there
             desk.failed("model", error)
+            failure = f"{type(error).__name__}: {error}"
         else:
             if predicted:
                 self.audit.predictions.extend(forecasts.prediction)
+        if self._watch:
+            self._watch.predicted(raw, self._x, pipeline.descriptors, forecasts.prediction, failure)
         if fresh := mid == mid:
             desk.mid = mid
         desk.mark(row_ns, quality, age_ns, forecasts.regime, fresh=fresh)
 
     def _promoted(self, promotion: Promotion) -> None:
-        model, index, desk = promotion.model, self._forecasts.model, self._desk
-        desk.model = index
-        digest, build = (model.digest, model.build) if model else ("", "")
-        texts = digest.encode(), build.encode(), promotion.name.encode()[-256:]
-        self.audit.promotions.append((desk.row_ns, desk.now_ns, index, 0, *texts))
-        told = {"row_ns": desk.row_ns, "index": index, "model": promotion.name}
+        desk, told = self._desk, promotion.told(self._desk.row_ns)
+        self.audit.promotions.append(promotion.record(desk.row_ns, desk.now_ns))
         if self._log:
             self._log.command(desk.now_ns, PROMOTE, **told, fitted_ns=promotion.fitted_ns)
         desk.stops.tell("promotion", **told)
+        desk.promoted(promotion)
 
     def _market(self) -> Market:
         pipeline, forecasts = self._pipeline, self._forecasts

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from btcframe.clock_offset import Offset
 from btcframe.errors import ConfigError, PluginError
 from btcframe.latency import Latency
+from btcframe.models.production import STEPS
 from btcframe.types import NS, duration_name
 from btcframe.watch.observed import Number, Observed
 from btcframe.watch.signals import ExecutionSignals
@@ -177,6 +178,44 @@ class SessionCollector(Collector):
             yield from _clock(offset)
         if (signals := session.get_execution_signals()) is not None:
             yield from _signals(signals)
+            yield from _model(signals, session.model())
+
+
+def _model(signals: ExecutionSignals, told: Mapping[str, Any]) -> Iterator[Metric]:
+    yield _labelled(
+        "model_step", "1 for which model predicts: docs/models.md.", "step", {x: float(x == signals.step) for x in STEPS}
+    )  # fmt: skip
+    yield _gauge("model_mock", "Whether the predictions are noise.", float(signals.mock))
+    yield _gauge(
+        "model_refused", "Whether the model that the alias names was refused.", float(bool(told["refused"]))
+    )
+    if (age_ns := signals.model_age_ns) is not None:
+        yield _gauge("model_age_seconds", "Since the data ended that it was fitted on.", age_ns / NS)
+    for name, text, label, values in (
+        ("model_psi", "PSI of the columns that have moved.", "column", told["drifted"]),
+        (
+            "model_missing_ratio",
+            "Missing, of columns that miss more than in training.",
+            "column",
+            told["missing"],
+        ),
+        ("model_prediction_psi", "PSI of the predictions.", "horizon", told["prediction_psi"]),
+    ):
+        known = {of: value for of, value in values.items() if value is not None}
+        yield _labelled(name, text, label, dict(list(known.items())[:MOST]))
+    yield _gauge("model_drifted", "Columns that have moved.", float(len(told["drifted"])))
+    for name, text in (
+        ("ic", "Live IC"),
+        ("low", "Lower bound of the live IC"),
+        ("high", "Upper bound of the live IC"),
+    ):
+        found = {duration_name(of["horizon_ns"]): of[name] for of in told["ic"] if of[name] is not None}
+        yield _labelled(
+            f"model_live_ic{'' if name == 'ic' else f'_{name}'}",
+            f"{text}, where there are enough labels.",
+            "horizon",
+            found,
+        )
 
 
 def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:

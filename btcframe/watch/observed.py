@@ -31,6 +31,9 @@ class Observed(Protocol):
     def vetoes(self) -> Mapping[str, int]:
         """Intents that were denied, by code; a copy."""
 
+    def model(self) -> Mapping[str, Any]:
+        """Which model predicts, why it does, and how it fares, as plain values; a copy."""
+
     def offset(self) -> Offset | None:
         """Our clock less the exchange's, where it is estimated."""
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from btcframe.api import Account, Market
 from btcframe.latency import Latency, Summary
+from btcframe.models.production import Standing
 from btcframe.types import NS
 
 PRESSURE_LEVELS = 5
@@ -45,6 +46,7 @@ class Seen(NamedTuple):
     account : Account
     cause : str         why the trader is not ACTIVE; "" where it is
     contained : mapping     parts that were switched off, and why
+    standing : Standing     which of the session's models predicts, and why
     """
 
     mono_ns: int
@@ -54,6 +56,7 @@ class Seen(NamedTuple):
     account: Account
     cause: str = ""
     contained: Mapping[str, str] = {}
+    standing: Standing = Standing()
 
 
 class Expected(NamedTuple):
@@ -105,6 +108,11 @@ class ExecutionSignals(NamedTuple):
                                 NaN where the session does not compute it
     predictions : tuple of Expected     by horizon, made on the last row
     model : int                 which model made them: its index in the session; −1: none
+    step : str                  which one that is: production, previous (production has failed), or none (both have, and
+                                nothing is opened); "" in a session without a model
+    step_why : str              why it took over in the middle of the session; "" for the one it began with
+    mock : bool                 they are noise, to try the plumbing
+    model_age_ns : int or None  since the data ended that the model was fitted on; None where that is not known
     regime : mapping            probability by the regime's name, 0…1; empty without a model
     quality : float             of the last row, 0…1 (docs/quality.md)
     contained : mapping         parts of the pipeline that were switched off, and why; trading is gated meanwhile
@@ -143,6 +151,10 @@ class ExecutionSignals(NamedTuple):
     urgency: float
     predictions: tuple[Expected, ...]
     model: int
+    step: str
+    step_why: str
+    mock: bool
+    model_age_ns: int | None
     regime: Mapping[str, float]
     quality: float
     contained: Mapping[str, str]
@@ -234,6 +246,10 @@ def _signals(seen: Seen, ages: _Ages, latency: Mapping[str, Summary]) -> Executi
         else float(market.x[market.columns.index(URGENCY)]),
         predictions=tuple(Expected(*values[1:6]) for values in prediction.tolist()),
         model=int(prediction["model"][0]) if len(prediction) else -1,
+        step=seen.standing.step,
+        step_why=seen.standing.why,
+        mock=seen.standing.mock,
+        model_age_ns=ahead_ns - market.model_ns if market.model_ns else None,
         regime=dict(zip(market.regimes, market.regime.tolist(), strict=True)),
         quality=_NAN if row is None else float(row["quality"]),
         contained=seen.contained,

@@ -22,6 +22,8 @@ VERSION = 1
 RUNNING = ("running", "stuck")
 """Conditions of a session whose process is there."""
 
+_SAID_AGAIN = (("halted", "halt"), ("reducing", "reduce"))
+
 STUCK_NS = 5_000_000_000
 """A session that has neither consumed anything nor written its status for so long is stuck: a live feed beats more often."""
 
@@ -85,6 +87,13 @@ class Status:
             "written_age_ns": self.age_ns,
             **self.told,
         }
+
+
+def stands(state: str, cause: str) -> str:
+    """A trader's state, in small letters or capitals, and why; a code that only says the state again is left out."""
+    code, _, rest = cause.partition(": ")
+    why = rest if (state.lower(), code) in _SAID_AGAIN else cause
+    return f"{state}: {why}" if why else state
 
 
 def write_status(directory: Path, told: Mapping[str, Any]) -> None:

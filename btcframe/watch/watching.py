@@ -102,6 +102,7 @@ class Watcher:
             "signals": None if signals is None else signals.plain(),
             "counters": self.counters(),
             "vetoes": dict(session.vetoes()),
+            "model": dict(session.model()),
             "clock": None if offset is None else offset.plain(),
             "error": self.error,
         }

@@ -10,8 +10,9 @@ import pytest
 
 from btcframe.errors import ConfigError, DataError, ModelError
 from btcframe.jobs import build, train
+from btcframe.learning.folds import saved_folds
+from btcframe.learning.predictions import plain_metrics
 from btcframe.learning.tables import read_training
-from btcframe.learning.training import plain_metrics, saved_folds
 from btcframe.models.artefacts import load_model
 from btcframe.plugins import Catalog, discover
 from btcframe.run import Run

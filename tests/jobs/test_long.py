@@ -13,7 +13,7 @@ import pytest
 from btcframe import scratch
 from btcframe.errors import StoreError
 from btcframe.jobs import backtest, train
-from btcframe.learning.training import PREDICTIONS
+from btcframe.learning.predictions import PREDICTIONS
 from btcframe.plugins import Catalog, discover
 from btcframe.sessions.session import TABLES
 from btcframe.trading.audit import load_tables

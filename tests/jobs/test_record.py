@@ -18,7 +18,7 @@ from rich.console import Console
 
 from btcframe.api import Batch
 from btcframe.cli.console import Terminal
-from btcframe.config import Record, check_settings
+from btcframe.config import Record
 from btcframe.errors import ConfigError, DataError
 from btcframe.hookspecs import hookimpl
 from btcframe.jobs import backtest, build, facts, regimes, train
@@ -30,6 +30,7 @@ from btcframe.run import Run, load_manifest
 from btcframe.session_log import FrameItem, Keeping, SessionLog, SessionWriter
 from btcframe.sessions.recording import Meter, counters_of, until_stopped
 from btcframe.sessions.session import SESSION
+from btcframe.settings import check_settings
 from btcframe.types import EVENT, NS, Frame, Instrument, Kind
 
 INSTRUMENT = Instrument("BTC/USDT", Decimal("0.1"), Decimal("0.001"), "spot")

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from live_sessions import SETTINGS, Place, catalog, place
 
-from btcframe.config import Lane, Trade, check_settings
+from btcframe.config import Lane, Record, Trade
 from btcframe.errors import ConfigError, DataError, ModelError
 from btcframe.jobs import train as train_job
 from btcframe.plugins import Catalog
 from btcframe.run import Run
 from btcframe.sessions.session import ACCOUNT
+from btcframe.settings import check_settings
 
 from jobs.small import make_run  # isort: skip
 
@@ -46,6 +47,12 @@ def start(run: Run) -> None:
 def test_only_paper(tmp_path: Path, found: Catalog) -> None:
     with pytest.raises(ConfigError, match="is on paper only: venue elsewhere would send real orders"):
         start(bad(tmp_path, found, venue={"plugin": "elsewhere"}))
+
+
+def test_how_long_is_not_recorded_but_traded(tmp_path: Path, found: Catalog) -> None:
+    record = vars(Record()) | {"duration": "5m"}
+    with pytest.raises(ConfigError, match=r"(?s)record.duration=5m is how long.*btcframe trade trade.duration=5m"):
+        start(bad(tmp_path, found, record=record))
 
 
 def test_a_source_without_a_book(tmp_path: Path, found: Catalog) -> None:

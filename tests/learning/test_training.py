@@ -16,20 +16,9 @@ from btcframe import scratch
 from btcframe.api import TrainingSet
 from btcframe.errors import ModelError
 from btcframe.labels.forward_return import ForwardReturn
+from btcframe.learning.folds import Fold, Recipe, fit_fold, joined, predict_rows, saved_folds, window_of
+from btcframe.learning.predictions import against_oracle, judge, plain_found, plain_metrics, write_predictions
 from btcframe.learning.tables import Layout, TrainingTable
-from btcframe.learning.training import (
-    against_oracle,
-    fit_fold,
-    fold_of,
-    joined,
-    judge,
-    plain_found,
-    plain_metrics,
-    predict_rows,
-    saved_folds,
-    walk_forward,
-    write_predictions,
-)
 from btcframe.models.artefacts import load_model, save_model
 from btcframe.plugins import discover
 from btcframe.report.metrics import compare, evaluate
@@ -60,8 +49,17 @@ def table(n: int = 2000, seed: int = 0) -> TrainingTable:
     return TrainingTable(layout, row_ns, quality, np.exp(log_mid), x, descriptors, y, t_end)
 
 
-def run(t: TrainingTable, **settings: Any) -> list[Any]:
-    return list(walk_forward(t, Volatility(), Ridge(**settings), SPLIT, seed=7))
+def recipe(model: Any = None, **settings: Any) -> Recipe:
+    return Recipe(Volatility(), model or Ridge(**settings), SPLIT.inner(), 7)
+
+
+def run(t: TrainingTable, made: Recipe | None = None) -> list[Any]:
+    """Split, model and predictions of every fold."""
+    results = []
+    for index, split in enumerate(SPLIT.split(t.row_ns, t.t_end)):
+        fitted = fit_fold(t, split.train, made or recipe(), index=index)
+        results.append((split, fitted.model, predict_rows(fitted, t, split.test)))
+    return results
 
 
 def test_it_finds_what_is_there() -> None:
@@ -113,7 +111,7 @@ def test_training_sets_hold_what_they_should() -> None:
 
     t = table()
     t.quality[5::10] *= 0.5
-    splits = [s for s, _, _ in walk_forward(t, Volatility(), Spy(), SPLIT, seed=7)]
+    splits = [s for s, _, _ in run(t, recipe(Spy()))]
     for data, split in zip(seen, splits, strict=True):
         rows = split.train[t.quality[split.train] > 0]
         np.testing.assert_array_equal(data.row_ns, t.row_ns[rows])
@@ -135,8 +133,8 @@ def test_a_saved_fold_predicts_the_same_bits_row_by_row(tmp_path: Path) -> None:
     nodes = {"regime": {"plugin": "volatility"}, "model": {"plugin": "ridge"}}
     folds = []
     for index, (split, fitted, part) in enumerate(run(t)):
-        fold = fold_of(index, split, t, tmp_path / "models" / f"fold-{index}")
-        window = {k: v for k, v in vars(fold).items() if k != "artefact"}
+        window = window_of(index, split, t)
+        fold = Fold(artefact=tmp_path / "models" / f"fold-{index}", **window)
         save_model(fitted, fold.artefact, nodes | {"fold": window})
         folds.append(fold)
         loaded = load_model(fold.artefact, catalog)
@@ -239,7 +237,7 @@ def test_the_oracle_s_expectations_stand_beside_the_predictions(tmp_path: Path) 
 
 def test_metrics_are_plain_in_a_manifest() -> None:
     t = table()
-    fitted = fit_fold(t, np.arange(500), Volatility(), Ridge(), SPLIT, index=0, seed=7)
+    fitted = fit_fold(t, np.arange(500), recipe(), index=0)
     metrics = judge(t, predict_rows(fitted, t, np.arange(600, 610)), seed=7)
     plain = plain_metrics(metrics[0])
     assert plain["rows"] == metrics[0].rows

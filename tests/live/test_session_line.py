@@ -57,7 +57,9 @@ def test_trouble_comes_first(change: dict[str, Any], first: str) -> None:
 
 
 def test_a_trader_that_is_halted_says_so_first() -> None:
-    assert line(session(state="halted", cause="asked by hand")).startswith("HALTED: asked by hand · 0:00:10")
+    assert line(session(state="halted", cause="halt: by hand")).startswith("HALTED: by hand · 0:00:10")
+    assert line(session(state="halted", cause="halt")).startswith("HALTED · 0:00:10")
+    assert line(session(state="reducing", cause="daily_loss: 3 %")).startswith("REDUCING: daily_loss: 3 % · ")
 
 
 def test_the_end_of_a_session() -> None:

@@ -3,67 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+import re
+import shutil
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from models.small_models import MANIFEST, Catalog, RunningMax, Sum
 
-from btcframe.errors import ModelError, StoreError
-from btcframe.models.artefacts import FittedModel, load_model, read_manifest, save_model
+from btcframe.errors import BtcframeError, ModelError, StoreError
+from btcframe.models.artefacts import FittedModel, load_model, made_by, read_manifest, save_model, verified
+from btcframe.models.profile import PROFILE, load_profile, profile_of
+from btcframe.plugins import discover
 from btcframe.types import PREDICTION
-
-
-@dataclass(frozen=True)
-class RunningMax:
-    """A labeler with memory: 1 in column 0 while the descriptor is at its highest so far."""
-
-    offset: float
-    labels: tuple[str, ...] = ("top", "below")
-
-    def state(self) -> np.ndarray:
-        return np.full(1, -np.inf, dtype=[("high", "f8")])
-
-    def update(self, descriptors: np.ndarray, state: np.ndarray, out: np.ndarray) -> None:
-        for i, value in enumerate(descriptors[:, 0] + self.offset):
-            state["high"] = max(state["high"][0], value)
-            out[i] = (1, 0) if value == state["high"][0] else (0, 1)
-
-    def save(self, directory: Path) -> None:
-        (directory / "l.json").write_text(json.dumps(self.offset))
-
-
-@dataclass(frozen=True)
-class Sum:
-    """Predicts the sum of the features plus the chance of being at the top."""
-
-    columns: tuple[str, ...] = ("a", "b")
-    horizons_ns: tuple[int, ...] = (5, 9)
-
-    def predict(self, x: np.ndarray, regime: np.ndarray, out: np.ndarray) -> None:
-        out["horizon_ns"] = self.horizons_ns
-        out["mean"] = (x[:, 0] + x[:, 1] + regime[:, 0])[:, None]
-
-    def save(self, directory: Path) -> None:
-        (directory / "p.json").write_text(json.dumps([self.columns, self.horizons_ns]))
-
-
-class Catalog:
-    """Builds recipes that load the two above."""
-
-    def build(self, slot: str, node: Any) -> Any:
-        assert node == {"plugin": f"my_{slot}"}
-        return self
-
-    def load(self, directory: Path) -> Any:
-        if directory.name == "labeler":
-            return RunningMax(json.loads((directory / "l.json").read_text()))
-        columns, horizons = json.loads((directory / "p.json").read_text())
-        return Sum(tuple(columns), tuple(horizons))
-
-
-MANIFEST = {"regime": {"plugin": "my_regime"}, "model": {"plugin": "my_model"}, "build": "abc"}
 
 
 @pytest.fixture
@@ -124,9 +79,76 @@ def test_missing_and_foreign_files_are_found(saved: Path) -> None:
     with pytest.raises(ModelError, match="predictor/extra is not what was saved"):
         load_model(saved, Catalog())
     (saved / "predictor" / "extra").unlink()
+    (saved / "more").mkdir()
+    (saved / "more" / "code.py").write_text("raise SystemExit")
+    with pytest.raises(ModelError, match=r"more/code.py is not what was saved"):
+        load_model(saved, Catalog())
+    (saved / "more" / "code.py").unlink()
     (saved / "predictor" / "p.json").unlink()
     with pytest.raises(ModelError, match=r"predictor/p.json is missing"):
         load_model(saved, Catalog())
+    (saved / "predictor" / "p.json").mkdir()
+    with pytest.raises(ModelError, match=r"predictor/p.json is missing"):
+        load_model(saved, Catalog())
+
+
+def test_a_truncated_file_is_found(saved: Path) -> None:
+    for name in ("labeler/l.json", "predictor/p.json"):
+        whole = (saved / name).read_bytes()
+        (saved / name).write_bytes(whole[:-1])
+        with pytest.raises(ModelError, match=f"the model is damaged: {name} is not what was saved"):
+            load_model(saved, Catalog())
+        (saved / name).write_bytes(whole)
+    load_model(saved, Catalog())
+
+
+def test_the_digest_names_what_was_fitted_whoever_fitted_it(model: FittedModel, tmp_path: Path) -> None:
+    run = {"id": "a", "btcframe": "1.0", "packages": {"numpy": "2"}, "code": {}, "machine": "secret"}
+    for name, by in (("one", run), ("two", run | {"id": "b"})):
+        save_model(model, tmp_path / name, MANIFEST | {"run": made_by(by)})
+    one, two = read_manifest(tmp_path / "one"), read_manifest(tmp_path / "two")
+    assert one["digest"] == two["digest"] and one["checksum"] != two["checksum"]
+    assert one["run"] == {k: v for k, v in run.items() if k != "machine"}
+    (tmp_path / "one" / "manifest.json").write_text(json.dumps(one | {"run": {"id": "c"}}))
+    with pytest.raises(ModelError, match=r"manifest\.json does not match its checksum"):
+        read_manifest(tmp_path / "one")
+    save_model(model, tmp_path / "three", MANIFEST | {"features": {"book": {"plugin": "book"}}})
+    three = read_manifest(tmp_path / "three")
+    assert three["digest"] != one["digest"] and three["features_hash"] != one["features_hash"]
+
+
+def test_a_profile_is_a_part_of_the_artefact(model: FittedModel, tmp_path: Path) -> None:
+    profile = profile_of(np.arange(20.0).reshape(10, 2), np.arange(20.0).reshape(10, 2))
+    save_model(model, tmp_path / "m", MANIFEST, profile)
+    assert load_model(tmp_path / "m", Catalog()).columns == ("a", "b")
+    found = load_profile(tmp_path / "m")
+    assert found is not None and np.array_equal(found.counts, profile.counts)
+    (tmp_path / "m" / PROFILE).unlink()
+    with pytest.raises(ModelError, match=f"{PROFILE} is missing"):
+        load_model(tmp_path / "m", Catalog())
+
+
+def test_a_file_that_cannot_be_read_is_named(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(ModelError, match=r"a file cannot be read: .*Permission denied.*l\.json"):
+        verified(saved)
+
+
+def test_what_an_artefact_names_is_never_imported(saved: Path) -> None:
+    """Only the catalog builds, and it holds installed plugins alone."""
+    manifest = read_manifest(saved)
+    before = set(sys.modules)
+    for name in ("antigravity:load", "antigravity", "os.system"):
+        shutil.rmtree(saved)
+        fake = MANIFEST | {"model": {"plugin": name}, "regime": {"plugin": "volatility"}}
+        save_model(FittedModel(RunningMax(0.5), Sum(), ("regime_v",)), saved, fake)
+        with pytest.raises(BtcframeError, match=re.escape(name)):
+            load_model(saved, discover())
+    assert "antigravity" not in set(sys.modules) - before
+    assert manifest["model"] == {"plugin": "my_model"}
 
 
 def test_no_model_half_a_manifest_and_another_format(saved: Path, tmp_path: Path) -> None:
@@ -139,8 +161,8 @@ def test_no_model_half_a_manifest_and_another_format(saved: Path, tmp_path: Path
     (saved / "manifest.json").write_text('{"status": "complete"}')
     with pytest.raises(ModelError, match="is not the manifest of a model"):
         load_model(saved, Catalog())
-    (saved / "manifest.json").write_text(text.replace('"format": 1', '"format": 0'))
-    with pytest.raises(ModelError, match="has format 0, this version of btcframe reads format 1"):
+    (saved / "manifest.json").write_text(text.replace('"format": 2', '"format": 1'))
+    with pytest.raises(ModelError, match="has format 1, this version of btcframe reads format 2"):
         load_model(saved, Catalog())
 
 

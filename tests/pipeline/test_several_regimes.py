@@ -8,10 +8,10 @@ import pytest
 from test_conf import resolved
 
 from btcframe.cli.hydra_overrides import check_overrides
-from btcframe.config import check_settings
 from btcframe.errors import BtcframeError, ConfigError
 from btcframe.plugins import discover
 from btcframe.run import check
+from btcframe.settings import check_settings
 
 
 def chosen(*overrides: str) -> dict[str, str]:

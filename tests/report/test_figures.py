@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from btcframe.plugins import Catalog
-from btcframe.report import figures_prediction, figures_trading
+from btcframe.report import figures_models, figures_trading
 from btcframe.report.findings import Findings
 from btcframe.report.metrics import Estimate
-from btcframe.report.outcomes import Binned
 from btcframe.report.plots import marked
 from btcframe.run import load_manifest
 from btcframe.sessions.reporting import gather
@@ -67,9 +66,10 @@ def test_error_bars_reach_to_the_bounds() -> None:
 
 
 def test_a_horizon_without_bins_keeps_the_others_colours(found: Findings) -> None:
-    binned = Binned(np.array([0.4, 0.6]), (Estimate(0.3), Estimate(0.7)), np.array([5, 5]))
-    first, second = found.outcomes
-    figure = figures_prediction.calibration([first._replace(up=None), second._replace(up=binned)])
+    assert found.training is not None
+    bins = [{"rows": 5, "p": p, "rose": Estimate(rose)._asdict()} for p, rose in ((0.4, 0.3), (0.6, 0.7))]
+    first, second = found.training["worth"]
+    figure = figures_models.calibration([first | {"reliability": []}, second | {"reliability": bins}])
     truth, points = figure.data
     assert truth["x"] == truth["y"] == [0.4, 0.6]
-    assert points["y"] == [0.3, 0.7] and points["marker"]["color"] == figures_prediction.SERIES[1]
+    assert points["y"] == [0.3, 0.7] and points["marker"]["color"] == figures_models.SERIES[1]

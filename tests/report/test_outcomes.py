@@ -11,14 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from btcframe.errors import DataError
-from btcframe.report.outcomes import BINS, Predictions, likeliest, read_outcomes
+from btcframe.report.binned import BINS
+from btcframe.report.outcomes import Predictions, likeliest, read_outcomes
 from btcframe.types import NS, Floats, Ints
 
 N = 20_000
 H = 5 * NS
 
 
-def write(path: Path, *, oracle: bool = True, n: int = N, p_up: bool = True) -> tuple[Ints, Floats, Floats]:
+def write(path: Path, *, oracle: bool = True, n: int = N) -> tuple[Ints, Floats, Floats]:
     rng = np.random.default_rng(1)
     row_ns = NS * np.arange(1, n + 1)
     mean = rng.standard_normal(n)
@@ -32,10 +33,12 @@ def write(path: Path, *, oracle: bool = True, n: int = N, p_up: bool = True) -> 
         "regime_calm": np.where(np.arange(n) < n // 2, 0.9, 0.1),
         "regime_wild": np.where(np.arange(n) < n // 2, 0.1, 0.9),
         "mean_5s": mean,
-        "p_up_5s": 0.5 + 0.1 * np.sign(mean) if p_up else np.full(n, np.nan),
+        "p_up_5s": 0.5 + 0.1 * np.sign(mean),
         "low_5s": mean - 1,
         "high_5s": mean + 1,
+        "persistence_5s": -mean,
         "y_5s": y,
+        "age_ns": row_ns,
     } | ({"oracle_5s": 2 * np.nan_to_num(mean)} if oracle else {})  # fmt: skip
     pq.write_table(pa.table(columns), path, row_group_size=3000)
     return row_ns, mean, y
@@ -61,11 +64,6 @@ def test_bins_hold_equally_many_rows_and_their_means(tmp_path: Path) -> None:
     assert o.expected is not None
     np.testing.assert_allclose([e.value for e in o.expected.y], 2 * o.expected.x)
     assert o.oracle is not None
-    assert o.inside.value == pytest.approx((np.abs(y - mean)[both] <= 1).mean())
-    assert o.up is not None
-    assert [e.value for e in o.up.y] == pytest.approx(
-        [(y[both & (y != 0) & (mean < 0)] > 0).mean(), (y[both & (y != 0) & (mean > 0)] > 0).mean()]
-    )
 
 
 def test_the_predictions_of_another_run_are_refused(tmp_path: Path) -> None:
@@ -75,11 +73,11 @@ def test_the_predictions_of_another_run_are_refused(tmp_path: Path) -> None:
         read_outcomes(Predictions(path), [H, 2 * H], seed=1)
 
 
-def test_without_oracle_and_probabilities(tmp_path: Path) -> None:
+def test_without_oracle(tmp_path: Path) -> None:
     path = tmp_path / "predictions.parquet"
-    write(path, oracle=False, n=40, p_up=False)
+    write(path, oracle=False, n=40)
     (o,) = read_outcomes(Predictions(path), [H], seed=1)
-    assert o.up is None and o.expected is None and o.oracle is None
+    assert o.expected is None and o.oracle is None
     assert all(math.isnan(e.low) for e in o.outcome.y)  # 40 rows are eight horizons
 
 

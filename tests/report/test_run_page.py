@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from btcframe.learning.training import PREDICTIONS
+from btcframe.learning.predictions import PREDICTIONS
 from btcframe.report.outcomes import likeliest
 from btcframe.report.page import PAGE
 from btcframe.report.plots import resolved

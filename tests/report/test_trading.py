@@ -24,6 +24,7 @@ from btcframe.report.trading import (
     said,
     slippage_bps,
     summarize,
+    traded_span,
 )
 from btcframe.trading.audit import EQUITY, Audit
 from btcframe.types import FILL, NS, PREDICTION, Instrument
@@ -123,6 +124,16 @@ def test_exposure_counts_the_traded_rows_only() -> None:
     rows = audit.tables()["equity"]
     assert exposure(rows, (4, 7)) == 0.5
     assert math.isnan(exposure(rows, (0, 0)))
+
+
+def test_what_was_traded_is_from_the_first_row_with_a_model_on_and_all_where_there_never_was_one() -> None:
+    audit = Audit()
+    assert traded_span(audit.tables()) == (0, 0)
+    for n in range(3, 10):
+        audit.equity.extend(equity(n, 1.0, 0, 1.0))
+    assert traded_span(audit.tables()) == (3, 9)
+    audit.predictions.extend(predicted(4, 4, 7))
+    assert traded_span(audit.tables()) == (4, 7)
 
 
 def test_slippage_is_against_the_last_decision_before_the_fill() -> None:

@@ -17,7 +17,7 @@ from btcframe.errors import DataError
 from btcframe.explain import explain
 from btcframe.jobs import backtest as backtest_job
 from btcframe.jobs import train as train_job
-from btcframe.learning.training import PREDICTIONS
+from btcframe.learning.predictions import PREDICTIONS
 from btcframe.models.artefacts import read_manifest
 from btcframe.plugins import Catalog, discover
 from btcframe.report.page import PAGE

@@ -10,8 +10,8 @@ import pytest
 from spool.spooled import Clock, MemoryStore, down, entry, records, section, settings, stamps
 
 from btcframe.config import Spool as Section
-from btcframe.config import check_spool
 from btcframe.errors import ConfigError, RefusedError, StoreError
+from btcframe.settings import check_spool
 from btcframe.spool import Spool, drain, keep, status
 from btcframe.spool.segment import segments
 from btcframe.spool.settings import address_of

@@ -16,7 +16,7 @@ from btcframe.errors import DataError, SessionError
 from btcframe.types import NS
 from btcframe.watch.processes import this_process
 from btcframe.watch.signals import ExecutionSignals
-from btcframe.watch.status import find, read_status, running, write_status
+from btcframe.watch.status import find, read_status, running, stands, write_status
 from btcframe.watch.switch import ask
 from btcframe.watch.watching import Watcher, numbers, watching
 
@@ -208,3 +208,11 @@ def test_the_numbers_of_counters() -> None:
 
     assert numbers(Counted()) == {"n": 1, "rate": 0.5}
     assert numbers(namedtuple("Pair", "a b")(3, None)) == {"a": 3}
+
+
+def test_a_state_is_not_said_twice() -> None:
+    assert stands("halted", "halt: the news (anna)") == "halted: the news (anna)"
+    assert stands("HALTED", "halt") == "HALTED" and stands("active", "") == "active"
+    assert stands("reducing", "reduce: lunch") == "reducing: lunch"
+    assert stands("halted", "drawdown: 16 %") == "halted: drawdown: 16 %"
+    assert stands("halted", "reduce: lunch") == "halted: reduce: lunch"

@@ -120,7 +120,12 @@ def reprice(
     urgency: float,
     margin_bps: float,
 ) -> Sequence[Intent]:
-    """An amendment to a place worth more than the order's own by `margin_bps`, or to fewer lots; or none."""
+    """An amendment to a place worth more than the order's own by `margin_bps`, or to fewer lots; or none.
+
+    One try per row: what was denied would be so again and again, at every change of the best prices.
+    """
+    if int(market.row["row_ns"]) < order.denied_ns:
+        return ()
     if book.side * order.ticks >= book.side * book.opposite:
         return ()  # the market has come to it: what the venue says about that is on its way
     left = min(order.lots - order.filled_lots, want.lots)

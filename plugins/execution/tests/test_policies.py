@@ -157,6 +157,13 @@ def test_market_asks_for_no_more_than_is_offered_within_the_slippage() -> None:
 # ---------------------------------------------------------------------------------------------------- passive
 
 
+def test_an_amendment_that_was_denied_waits_for_a_row() -> None:
+    policy = Passive(size=0.01, fee_bps=2.0, patience="5s")
+    order = resting(1, 99_990, denied_ns=NOW)
+    assert asked(policy, view(4.1, row_ns=NOW - 1), at_work(order)) is None
+    assert sole(policy, view(4.1, row_ns=NOW), at_work(order)).action == Action.AMEND
+
+
 def test_passive_joins_follows_gives_up_and_leaves() -> None:
     policy = Passive(size=0.01, fee_bps=2.0, patience="5s")
     intent = sole(policy, view(4.1), Position())

@@ -12,8 +12,9 @@ import numpy as np
 
 from btcframe.api import TrainingSet
 from btcframe.kernels.trees import Tree, forest
-from btcframe.types import Floats, Ints
-from btcframe_models.window import Window, parted, window
+from btcframe.types import Ints
+from btcframe_models.settings import check_between, check_leaves, check_whole
+from btcframe_models.window import Window, parted, weighted_deviation, window
 
 if TYPE_CHECKING:
     from btcframe_models.forest import ForestPredictor
@@ -64,23 +65,11 @@ class Boosting:
     coverage: float = 0.8
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("trees", 1, 10_000), ("leaves", 2, 1024), ("min_leaf", 1, None), ("bins", 2, 255), ("patience", 1, None),
-        ):  # fmt: skip
-            value = getattr(self, name)
-            if value < low or (high is not None and value > high):
-                limit = f"lies between {low} and {high:,}" if high is not None else f"is at least {low}"
-                raise ValueError(f"{name}: {value:,} is out of range: it {limit}")
-        if not 0 < self.learning_rate <= 1:
-            raise ValueError(f"learning_rate: {self.learning_rate} is not above 0, up to 1")
-        if not 0 <= self.l2 < float("inf"):
-            raise ValueError(f"l2: {self.l2} is not 0 or greater")
-        if not 0 <= self.holdout <= 0.5:
-            raise ValueError(f"holdout: {self.holdout} is not between 0 and 0.5")
-        if not 0 <= self.max_missing <= 1:
-            raise ValueError(f"max_missing: {self.max_missing} is not between 0 and 1")
-        if not 0 < self.coverage < 1:
-            raise ValueError(f"coverage: {self.coverage} is not between 0 and 1")
+        check_whole(
+            self, trees=(1, 10_000), leaves=(2, 1024), min_leaf=(1, None), bins=(2, 255), patience=(1, None)
+        )
+        check_leaves(self.learning_rate, self.l2, self.coverage)
+        check_between(self, holdout=(0, 0.5), max_missing=(0, 1))
 
     def fit(self, data: TrainingSet) -> ForestPredictor:
         """Fit every horizon.
@@ -144,10 +133,10 @@ class Boosting:
                     X_val=w.x[test], y_val=y[test], sample_weight_val=w.weight[test],
                 )  # fmt: skip
                 trees = max(1, int(np.argmax(tried.validation_score_[1:])) + 1)
-                sigma = _weighted_deviation(y[test] - tried.predict(w.x[test]), w.weight[test])
+                sigma = weighted_deviation(y[test] - tried.predict(w.x[test]), w.weight[test])
             fitted = self._regressor(trees, seed).fit(w.x[known], y[known], sample_weight=w.weight[known])
             if not len(test):
-                sigma = _weighted_deviation(y[known] - fitted.predict(w.x[known]), w.weight[known])
+                sigma = weighted_deviation(y[known] - fitted.predict(w.x[known]), w.weight[known])
         return float(fitted._baseline_prediction[0, 0]), sigma, trees_of(fitted, h)
 
     def _regressor(self, trees: int, seed: int) -> Any:
@@ -176,7 +165,3 @@ def trees_of(fitted: Any, output: int) -> list[Tree]:
             )
         )
     return trees
-
-
-def _weighted_deviation(left: Floats, weight: Floats) -> float:
-    return float(np.sqrt(np.average(left**2, weights=weight)))

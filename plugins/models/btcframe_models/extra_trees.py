@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from btcframe.api import TrainingSet
 from btcframe.errors import ModelError
 from btcframe.kernels.trees import Tree, forest
 from btcframe.types import Floats, Ints
+from btcframe_models.settings import check_between, check_whole
 from btcframe_models.window import FEWEST, Window, parted, window
 
 if TYPE_CHECKING:
@@ -58,15 +60,10 @@ class ExtraTrees:
     jobs: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("trees", "min_leaf", "jobs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: {getattr(self, name)} is out of range: it is at least 1")
+        check_whole(self, trees=(1, None), min_leaf=(1, None), jobs=(1, None))
         if not 0 < self.max_features <= 1:
             raise ValueError(f"max_features: {self.max_features} is not above 0, up to 1")
-        if not 0 <= self.holdout <= 0.5:
-            raise ValueError(f"holdout: {self.holdout} is not between 0 and 0.5")
-        if not 0 <= self.max_missing <= 1:
-            raise ValueError(f"max_missing: {self.max_missing} is not between 0 and 1")
+        check_between(self, holdout=(0, 0.5), max_missing=(0, 1))
         if not 0 < self.coverage < 1:
             raise ValueError(f"coverage: {self.coverage} is not between 0 and 1")
 
@@ -93,7 +90,7 @@ class ExtraTrees:
         if len(train := train[known[train]]) >= FEWEST and len(test := test[known[test]]):
             tried = self._grown(learned, train, spread, data.seed)
             tried.set_params(n_jobs=1)  # several threads add the trees in the order in which they come
-            said = tried.predict(learned.x[test].astype(np.float32)).reshape(len(test), -1) * spread
+            said = tried.predict(_single(learned.x[test])).reshape(len(test), -1) * spread
             left = learned.y[test] - said
             sigma = np.sqrt(np.average(left**2, axis=0, weights=learned.weight[test]))
         fitted = self._grown(learned, np.flatnonzero(known), spread, data.seed)
@@ -129,8 +126,15 @@ class ExtraTrees:
             n_jobs=self.jobs,
             random_state=seed,
         )
-        # scikit-learn compares single precision
-        return regressor.fit(w.x[rows].astype(np.float32), w.y[rows] / spread, sample_weight=w.weight[rows])
+        return regressor.fit(_single(w.x[rows]), w.y[rows] / spread, sample_weight=w.weight[rows])
+
+
+def _single(x: Floats) -> npt.NDArray[np.float32]:
+    """In single precision, which scikit-learn compares; what is too large for it is missing."""
+    with np.errstate(over="ignore"):
+        single = x.astype(np.float32)
+    single[np.isinf(single)] = np.nan
+    return single
 
 
 def trees_of(fitted: Any) -> list[Tree]:

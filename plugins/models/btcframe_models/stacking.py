@@ -92,6 +92,11 @@ class StackPredictor:
     members: Mapping[str, Predictor]
     stack: Stack
 
+    @property
+    def weights(self) -> Mapping[str, Floats]:
+        """How much each member counts in any regime, float64[h] each: for who looks at the model."""
+        return {name: self.stack.weights[0, :, a] for a, name in enumerate(self.members)}
+
     @cached_property
     def _horizons(self) -> Ints:
         return np.array(self.horizons_ns, np.int64)  # once: of a tuple numpy makes an array at every row

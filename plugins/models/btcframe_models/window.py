@@ -41,13 +41,7 @@ def window(who: str, data: TrainingSet, max_missing: float) -> tuple[Window, Int
     ModelError
         If no column varies, or at some horizon fewer than `FEWEST` of these rows have a label, or it never changes.
     """
-    finite = np.isfinite(data.x)
-    used = np.array([_varies(data.x[finite[:, j], j]) for j in range(data.x.shape[1])], bool)
-    if not used.any():
-        raise ModelError(
-            f"{who}: none of the {len(data.columns)} columns varies on the {len(data.x):,} training rows",
-            hint="The training window may be too short for the features to warm up.",
-        )
+    used, finite = varying(who, data), np.isfinite(data.x)
     missing = np.count_nonzero(~finite & used, axis=1)
     rows = np.flatnonzero((data.weight > 0) & (missing <= int(max_missing * np.count_nonzero(used))))
     x = np.where(finite[rows], data.x[rows], np.nan)
@@ -67,6 +61,23 @@ def window(who: str, data: TrainingSet, max_missing: float) -> tuple[Window, Int
                 hint="Nothing can be learned from a price that does not move: use a longer horizon or another window.",
             )
     return Window(x, y, data.weight[rows], used), rows
+
+
+def varying(who: str, data: TrainingSet) -> npt.NDArray[np.bool_]:
+    """bool[k]: the columns that are not constant where they are there.
+
+    Raises
+    ------
+    ModelError
+        If none is.
+    """
+    used = np.array([_varies(column[np.isfinite(column)]) for column in data.x.T], bool)
+    if not used.any():
+        raise ModelError(
+            f"{who}: none of the {len(data.columns)} columns varies on the {len(data.x):,} training rows",
+            hint="The training window may be too short for the features to warm up.",
+        )
+    return used
 
 
 def parted(data: TrainingSet, rows: Ints, share: float) -> tuple[Ints, Ints]:
@@ -90,6 +101,11 @@ def part_of(data: TrainingSet, rows: Ints) -> TrainingSet:
         data, x=data.x[rows], row_ns=data.row_ns[rows], y=data.y[rows], t_end=data.t_end[rows],
         weight=data.weight[rows], regime=data.regime[rows],
     )  # fmt: skip
+
+
+def weighted_deviation(left: Floats, weight: Floats) -> float:
+    """Standard deviation about 0 of what a model leaves."""
+    return float(np.sqrt(np.average(left**2, weights=weight)))
 
 
 def _varies(values: Floats) -> bool:

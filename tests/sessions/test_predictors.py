@@ -1,0 +1,176 @@
+"""What `trained` of a session may be: a run, a model of the registry by alias, digits or path; and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from live_sessions import catalog
+
+from btcframe.config import Lane, Promote, Trade
+from btcframe.errors import DataError, ModelError
+from btcframe.hookspecs import hookimpl
+from btcframe.jobs import train as train_job
+from btcframe.live.opening import opened
+from btcframe.models.artefacts import load_model, read_manifest, save_model
+from btcframe.models.profile import profile_of
+from btcframe.models.registry import Registry
+from btcframe.plugins import Catalog, discover
+from btcframe.run import Run
+from btcframe.sessions.predictors import Chosen, predictors
+from btcframe.venues.sim import Sim
+
+from jobs.small import make_run  # isort: skip
+
+
+@pytest.fixture(scope="module")
+def found() -> Catalog:
+    return catalog()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, found: Catalog) -> Run:
+    """A run with two models."""
+    run = make_run(tmp_path_factory.mktemp("training"), found, "trained", verb="train", **TRAINING)
+    with run.recorded():
+        train_job.main(run)
+    return run
+
+
+TRAINING: dict[str, Any] = {
+    "source": {"plugin": "random_walk", "duration": "15m"},
+    "validation": {"folds": 2, "embargo": "10s", "min_train": 200, "expanding": True},
+}
+
+
+@pytest.fixture
+def registry(tmp_path: Path, trained: Run) -> tuple[Registry, str, str]:
+    """A registry with the two models; production is the second of them."""
+    kept = Registry(tmp_path / "kept")
+    first, second = (kept.add(trained.dir / "models" / f"fold-{i}", trained.manifest) for i in (0, 1))
+    kept.point("production", first, by="test")
+    kept.point("production", second, by="test")
+    return kept, first, second
+
+
+def asked(folder: Path, found: Catalog, trained: str, **changes: Any) -> Run:
+    config = {
+        "verb": "trade", "source": {"plugin": "random_walk", "duration": "10s"}, "trade": vars(Trade()),
+        "lane": vars(Lane()), "promote": vars(Promote(registry=str(folder / "kept"))), "trained": trained,
+    }  # fmt: skip
+    return make_run(folder, found, "asked", **config | changes)
+
+
+def chosen(run: Run) -> Chosen:
+    feed = run.component("source").open(seed=1)
+    try:
+        return predictors(run, feed.instrument)
+    finally:
+        feed.close()
+
+
+def digest(directory: Path) -> str:
+    return str(read_manifest(directory)["digest"])
+
+
+def test_of_a_run_the_last_model_predicts(tmp_path: Path, found: Catalog, trained: Run) -> None:
+    told = chosen(asked(tmp_path, found, str(trained.dir)))
+    last = trained.dir / "models" / "fold-1"
+    [only] = told.candidates
+    assert only.model.digest == digest(last) and only.name == str(last)
+    assert only.fitted_ns == read_manifest(last)["fold"]["train_end_ns"]
+    assert told.aliases is None and told.note == ""
+
+
+def test_and_its_final_fit_where_it_has_one(tmp_path: Path, found: Catalog, trained: Run) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(trained.dir, run)
+    manifest = read_manifest(run / "models" / "fold-1") | {"fold": None, "final": True, "train_end_ns": 77}
+    kept = {k: v for k, v in manifest.items() if k not in ("digest", "checksum", "files")}
+    model = load_model(run / "models" / "fold-1", found)
+    profile = profile_of(np.zeros((10, len(model.columns))))
+    save_model(replace(model, index=2), run / "models" / "final", kept, profile)
+    [only] = chosen(asked(tmp_path, found, str(run))).candidates
+    assert (only.fitted_ns, only.model.index) == (77, 2) and only.profile is not None
+    shutil.rmtree(run / "models" / "final")
+    save_model(model, run / "models" / "final", kept, profile_of(np.zeros((10, 1))))
+    with pytest.raises(ModelError, match=r"profile is of 1 columns, and the model of \d+"):
+        chosen(asked_again(tmp_path, found, str(run)))
+
+
+def asked_again(folder: Path, found: Catalog, trained: str, **changes: Any) -> Run:
+    again = folder / "again"
+    again.mkdir()
+    return asked(again, found, trained, **changes)
+
+
+def test_behind_an_alias_stands_the_model_before(tmp_path: Path, found: Catalog, registry: Any) -> None:
+    _, first, second = registry
+    told = chosen(asked(tmp_path, found, "production"))
+    assert [c.model.digest[:12] for c in told.candidates] == [second, first]
+    assert told.target == second and told.aliases is not None
+    assert len({c.model.index for c in told.candidates}) == 2
+
+
+@pytest.mark.parametrize("by", ["digits", "path"])
+def test_one_model_is_not_followed(tmp_path: Path, found: Catalog, registry: Any, by: str) -> None:
+    kept, first, _ = registry
+    named = first[:8] if by == "digits" else str(kept.find(first))
+    told = chosen(asked(tmp_path, found, named))
+    assert [c.model.digest[:12] for c in told.candidates] == [first] and told.aliases is None
+
+
+def test_a_model_before_that_is_not_sound_is_no_error(tmp_path: Path, found: Catalog, registry: Any) -> None:
+    kept, first, second = registry
+    broken = next((kept.find(first) / "predictor").iterdir())
+    broken.write_bytes(broken.read_bytes() + b" ")
+    told = chosen(asked(tmp_path, found, "production"))
+    assert [c.model.digest[:12] for c in told.candidates] == [second]
+    assert f"{first}, promoted before it, cannot predict here: the model is damaged" in told.note
+    assert chosen(asked_again(tmp_path, found, "")).candidates == ()
+
+
+@pytest.mark.parametrize(
+    ("named", "error", "message"),
+    [
+        ("produktion", ModelError, r"there is no model 'produktion'.*\n?Did you mean production"),
+        ("runs/nowhere", DataError, "is not a run: it has no manifest"),
+    ],
+)
+def test_names_of_nothing(
+    tmp_path: Path, found: Catalog, registry: Any, named: str, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        chosen(asked(tmp_path, found, named))
+
+
+def test_a_model_of_other_features(tmp_path: Path, found: Catalog, registry: Any) -> None:
+    features = {"book": {"plugin": "book"}, "moody": {"plugin": "moody"}}
+    with pytest.raises(ModelError, match=r"features\.moody"):
+        chosen(asked(tmp_path, found, "production", features=features))
+
+
+class Bank(Sim):
+    """Trades real money, or would."""
+
+    real = True
+
+
+def test_a_mock_at_a_venue_of_real_money_is_refused_when_the_session_opens(tmp_path: Path) -> None:
+    plugin = SimpleNamespace(__name__="bank", btcframe_components=hookimpl(lambda: {"venue": {"bank": Bank}}))
+    found = discover([("bank", plugin)])
+    trained = make_run(tmp_path, found, "trained", verb="train", model={"plugin": "mock"}, **TRAINING)
+    with trained.recorded():
+        train_job.main(trained)
+    model = {"plugin": "mock"}
+    run = asked(tmp_path, found, str(trained.dir), venue={"plugin": "bank"}, model=model)
+    run.manifest["id"] = "x"
+    refused = pytest.raises(ModelError, match="Bank trades real money, and the model predicts noise")
+    with refused, opened(run, run.component("source")):
+        pass
+    assert chosen(asked_again(tmp_path, found, str(trained.dir), model=model)).candidates[0].model.mock
