@@ -26,6 +26,7 @@ NAMES = (
     "regimes",
     "stability",
     "serving",
+    "models",
     "trading",
     "judge",
     "policies",

@@ -69,7 +69,7 @@ class Validation:
     groups: int = 6
     test_groups: int = 2
     jobs: int | None = 1
-    uniqueness: bool = False
+    uniqueness: bool = True
     final: bool = False
 
 
@@ -243,7 +243,8 @@ class Root:
     ----------
     verb : str          the job: run, record, build, train, backtest, trade, replay, facts, regimes
     seed : int          the one seed; everything random is derived from it
-    trained : str       backtest: directory of a finished `train` or `run` whose models to trade; "" trains first;
+    trained : str       backtest: directory of a finished `train` or `run` whose models to trade, or a model of
+                        promote.registry, traded on what follows its training; "" trains first;
                         trade: … whose last model predicts, or a model of promote.registry: an alias, which is
                         followed, digits of its digest, a path; "" predicts nothing
     session : str       replay: directory of the run to replay

@@ -39,7 +39,7 @@ class Action(IntEnum):
 
 
 class TraderState(IntEnum):
-    """What the trader may do. It only ever goes down by itself, and up again when it is told to."""
+    """What the trader may do. It goes down by itself, and up when it is told to or what it was for is over."""
 
     ACTIVE = 0
     REDUCING = 1  # what opens is denied, and canceled where it works; what reduces passes

@@ -101,7 +101,8 @@ def _list(asked: _Asked) -> int:
     else:
         print(
             f"There is no model in {registry.path} yet.\n"
-            "Put one there: btcframe train promote.to=production, or btcframe models promote RUN"
+            "Train one and put it there: btcframe train promote.to=production\n"
+            "Or one that is trained:     btcframe models promote RUN"
         )
     for alias, model in aliases.items():
         if all(entry.model != model for entry in entries) and not asked.json:
@@ -165,7 +166,7 @@ def _promote(asked: _Asked) -> int:
     return 0
 
 
-_FOLD = "It was fitted on the rows of one fold; validation.final=true fits one on all rows, too."
+_FOLD = "It was fitted on the rows of one fold.\nOne on all rows, too: btcframe train validation.final=true"
 
 
 def _person() -> str:

@@ -52,12 +52,10 @@ def listed(entry: Entry, aliases: Mapping[str, str], now_ns: int) -> list[str]:
     manifest = entry.manifest
     lines = [f"{named}  {manifest['model']['plugin']} on {manifest.get('symbol', 'an unknown market')}"]
     until = trained_until(manifest)
-    lines.append(
-        f"  trained until {_time(until)}, {_age(until, now_ns)}, by {entry.run.get('id', 'an unknown run')}"
-    )
+    lines.append(f"  until {_time(until)}, {_age(until, now_ns)}, by {entry.run.get('id', 'an unknown run')}")
     worth = entry.run.get("worth", ())
     lines += [
-        f"  {_ahead(one):<7} IC {_estimate(one, 'ic'):<27} R² {_estimate(one, 'r2')}".rstrip()
+        f"  {_ahead(one):<7} IC {_estimate(one, 'ic'):<26} R² {_estimate(one, 'r2')}".rstrip()
         for one in worth
     ]
     if not worth:
@@ -265,8 +263,15 @@ def _same_rows(found: Sequence[Candidate]) -> bool:
 
 
 def _differences(found: Sequence[Candidate]) -> Iterator[tuple[str, list[str]]]:
-    """Settings in which they differ, each with everyone's value."""
-    flat = [dict(_flat({key: one.manifest.get(key) for key in _DECIDED_BY})) for one in found]
+    """Settings in which they differ, each with everyone's value; of two components the whole of each."""
+    flat = [{key: one.manifest.get(key) for key in _DECIDED_BY} for one in found]
+    for slot in ("clock", "regime", "label", "model"):
+        nodes = [settings[slot] or {} for settings in flat]
+        if len({node.get("plugin") for node in nodes}) > 1:
+            yield slot, [_node(node) for node in nodes]
+            for settings in flat:
+                del settings[slot]
+    flat = [dict(_flat(settings)) for settings in flat]
     for name in dict.fromkeys(itertools.chain.from_iterable(flat)):
         values = [
             json.dumps(settings[name], ensure_ascii=False) if name in settings else "none"

@@ -94,16 +94,17 @@ class _Before:
                 return None
 
     def compared(self, x: Floats) -> Features:
-        """A row's features float64[k], the least usual first."""
+        """A row's features float64[k], the least usual first; functions of the time of day, then unknown ones, last."""
         found = []
         for column, value, values in zip(
             self._pipeline.columns, x.tolist(), self._sample.values.T, strict=True
         ):
-            known = np.sort(values[np.isfinite(values)])
-            usual, below, far = _place(known, value)
-            found.append((below, far, Feature(column.name, column.unit, value, usual, below)))
-        found.sort(key=lambda one: (-abs(one[0] - 0.5), -one[1]) if one[0] == one[0] else (1.0, 0.0))
-        columns = tuple(feature for _, _, feature in found)
+            usual, below, far = _place(np.sort(values[np.isfinite(values)]), value)
+            away = (-abs(below - 0.5), -far) if below == below else (1.0, 0.0)
+            order = (below != below, column.inputs == ("row_ns",), *away)
+            found.append((order, Feature(column.name, column.unit, value, usual, below)))
+        found.sort(key=lambda one: one[0])
+        columns = tuple(feature for _, feature in found)
         return Features(columns, self._rows, dict(self._pipeline.contained))
 
 

@@ -80,7 +80,7 @@ def describe(told: Explained, *, every: bool = False) -> str:
     parts = [
         [*head, *_wrapped(about, "")],
         _labelled("Seen", _seen(told, base, quote)),
-        _labelled("Features", _features(told.features, every) if told.features else []),
+        _labelled("Features", _features(told.features, every)),
         _labelled("Predicted", _predicted(told)),
         _labelled("Decided", _decision(first, base, quote)),
         _history(told, base, quote),
@@ -150,8 +150,10 @@ def _seen(told: Explained, base: str, quote: str) -> list[str]:
     return [*lines, f"{held}, equity {number(seen.equity)} {quote}, trader {_name(TraderState, seen.state)}"]
 
 
-def _features(told: Features, every: bool) -> list[str]:
+def _features(told: Features | None, every: bool) -> list[str]:
     """A heading, and a line for each."""
+    if told is None:
+        return ["ask with --features: the market is played again up to that row"]
     columns = told.columns if every else told.columns[:LEAST_USUAL]
     most = f"the least usual {len(columns)} of {len(told.columns)}"
     head = most if len(columns) < len(told.columns) else "all, the least usual first"

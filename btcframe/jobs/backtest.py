@@ -14,16 +14,15 @@ from btcframe.jobs import train as train_job
 from btcframe.learning.folds import MODELS, Fold, saved_folds
 from btcframe.live_sources import needs_recording
 from btcframe.models.artefacts import read_manifest
-from btcframe.pipeline import Pipeline
 from btcframe.pipeline.row_sources import needs_book
 from btcframe.report.trading import TradingMetrics, describe_trading, summarize
 from btcframe.run import Run, load_manifest
 from btcframe.session_log import SessionWriter
-from btcframe.sessions.saved_state import StateWriter, write_state
+from btcframe.sessions.predictors import is_run, traded_folds
+from btcframe.sessions.saved_state import StateWriter
 from btcframe.sessions.sensitivity import vary
 from btcframe.sessions.session import (
     SESSION,
-    START,
     STATE,
     TABLES,
     log_header,
@@ -31,7 +30,7 @@ from btcframe.sessions.session import (
     open_pipeline,
     open_trader,
 )
-from btcframe.sessions.warm_start import WARM_START, WarmStart, identity_of, warm_start
+from btcframe.sessions.warm_start import begin_from, identity_of, warm_start
 from btcframe.trading.audit import digests, fingerprint
 from btcframe.types import StateArray
 
@@ -70,7 +69,9 @@ def main(run: Run) -> BacktestResult:
             hint="It judges. What is traded walks forward: validation.scheme=walk_forward.",
             next="To judge only: btcframe train validation.scheme=combinatorial",
         )
-    return backtest(run, folds_of(Path(trained)) if trained else train_job.main(run).folds)
+    if not trained:
+        return backtest(run, train_job.main(run).folds)
+    return backtest(run, folds_of(Path(trained)) if is_run(Path(trained)) else traded_folds(run))
 
 
 def folds_of(directory: Path) -> tuple[Fold, ...]:
@@ -111,7 +112,7 @@ def backtest(run: Run, folds: Sequence[Fold]) -> BacktestResult:
         bar = stack.enter_context(run.progress("backtest", unit="events"))
         pipeline = open_pipeline(run, feed.instrument, run.component("policy").wakes)
         if start is not None:
-            _restore(run, start, pipeline, log)
+            begin_from(run, start, pipeline, log)
         trader = open_trader(run, pipeline, promotions, tables=run.dir / TABLES, log=log, notify=run.notify)
         stack.enter_context(contextlib.closing(trader))
         memory = stack.enter_context(
@@ -142,18 +143,8 @@ def backtest(run: Run, folds: Sequence[Fold]) -> BacktestResult:
     }
     run.manifest.setdefault("results", {})["backtest"] = {k: None if v != v else v for k, v in told.items()}
     run.say(describe_trading(result.metrics, tables, feed.instrument, cash))
+    if not len(tables["predictions"]):
+        run.say("Nothing was predicted: the market ends before a row that no model was fitted on.")
     if run.config["backtest"].get("sensitivity"):
         vary(run)
     return result
-
-
-def _restore(run: Run, start: WarmStart, pipeline: Pipeline, log: SessionWriter) -> None:
-    """Start the pipeline from what was found, kept for the replay, and say what that is."""
-    told = start.plain()
-    if start.state is not None:
-        told["sha256"] = write_state(run.dir / START, start.state)
-        log.command(start.first_ns, WARM_START, way=start.way, sha256=told["sha256"])
-        pipeline.restore(start.state.memory)
-    run.manifest.setdefault("results", {})["warm_start"] = told
-    run.notify("warm_start", **told)
-    run.say(start.describe())

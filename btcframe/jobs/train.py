@@ -13,6 +13,7 @@ from btcframe.errors import BtcframeError
 from btcframe.jobs import build as build_job
 from btcframe.learning.building import Build
 from btcframe.learning.folds import FINAL, MODELS, Fold, OutOfSample, Recipe, joined
+from btcframe.learning.leaks import Suspicion, plain, suspicions
 from btcframe.learning.predictions import (
     PREDICTIONS,
     against_oracle,
@@ -26,7 +27,7 @@ from btcframe.learning.promotion import alone, newest, promote, wanted
 from btcframe.learning.side_by_side import train_folds
 from btcframe.learning.tables import TrainingTable, read_training
 from btcframe.learning.training import TrainResult, Work, check_room, fit_final, path_of
-from btcframe.models.artefacts import made_by
+from btcframe.models.artefacts import load_model, made_by
 from btcframe.pipeline.parts import available_threads
 from btcframe.pipeline.selection import chosen
 from btcframe.report.judgement import judged
@@ -82,6 +83,8 @@ def _train(run: Run) -> TrainResult:
         splitter.tested()  # before any work: what it needs may not be installed
     _check_room(run)
     build = build_job.build(run)
+    # now: after hours of training the store may be away
+    trials = trials_of(run.component("store"), run.config, build.manifest["symbol"])
     table = read_training(run.component("store"), build.id, build.layout, build.rows, run.dir)
     table = newest(table, run.config)
     work, without = _work(run, build, table)
@@ -96,16 +99,18 @@ def _train(run: Run) -> TrainResult:
     metrics = judge(table, found, seed=run.seed)
     baseline = () if without else judge_baseline(table, found, seed=run.seed)
     oracle = against_oracle(table, found, expected, seed=run.seed) if expected else ()
-    worth = _worth(run, build, walked, row_ns, y, t_end, told=not without)
+    worth = _worth(run, build, walked, row_ns, y, t_end, told=not without, trials=trials)
     folds = () if walked.paths else tuple(
         Fold(artefact=run.dir / MODELS / f"fold-{window['index']}", **window) for window in walked.windows
     )  # fmt: skip
+    leaking = _suspicions(run, table, found, folds)
     told = {
         "scheme": run.config["validation"].get("scheme", Validation.scheme),
         "folds": [vars(fold) | {"artefact": f"{MODELS}/{fold.artefact.name}"} for fold in folds],
         "metrics": [plain_metrics(m) for m in metrics],
         "baselines": {BASELINE: [plain_metrics(m) for m in baseline]} if baseline else {},
         "worth": [w.plain() for w in worth],
+        "suspicions": [plain(s) for s in leaking],
     }
     if oracle:
         told["oracle"] = [plain_found(f) for f in oracle]
@@ -115,11 +120,21 @@ def _train(run: Run) -> TrainResult:
         run.say(f"Without the baseline {BASELINE}: {without}")
     if walked.paths:
         told["paths"] = _paths(run, table, walked.paths)
+    for suspicion in leaking:
+        run.say(f"This looks like a leak. {suspicion.words}")
     run.say(verdicts(metrics, oracle))
     run.say(judged(told["worth"]))
     if run.config["validation"].get("final") or wanted(run.config).to:
         _final(run, work, walked, told)
     return TrainResult(build.id, folds, row_ns, found.predictions, y, t_end, metrics, oracle)
+
+
+def _suspicions(
+    run: Run, table: TrainingTable, found: OutOfSample, folds: Sequence[Fold]
+) -> tuple[Suspicion, ...]:
+    """What looks like a leak; of a combinatorial training, which keeps no models, without a look at columns."""
+    last = load_model(folds[-1].artefact, run.catalog) if folds else None
+    return suspicions(table, found, last, seed=run.seed)
 
 
 def _work(run: Run, build: Build, table: TrainingTable) -> tuple[Work, str]:
@@ -166,11 +181,10 @@ def _walk(run: Run, work: Work) -> Walked:
 
 
 def _worth(
-    run: Run, build: Build, walked: Walked, row_ns: Ints, y: Floats, t_end: Ints, *, told: bool
+    run: Run, build: Build, walked: Walked, row_ns: Ints, y: Floats, t_end: Ints, *, told: bool, trials: int
 ) -> tuple[Worth, ...]:
     """What the predictions are worth; `told` says whether there is a baseline."""
     found, horizons = walked.found, build.layout.horizons_ns
-    trials = trials_of(run.component("store"), run.config, build.manifest["symbol"])
     return worth_of(
         found.predictions, [found.baseline[:, h] for h in range(len(horizons))] if told else (), y, t_end, row_ns,
         None if walked.paths else found.age_ns, found.regime, walked.regimes,

@@ -30,6 +30,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.extending import _Intrinsic
 
 _LOADED = "btcframe:kernel_loaded"
+_ELSEWHERE = "btcframe:kernels_elsewhere"
 
 _OPTIONS: dict[str, Any] = {
     "cache": True, "nogil": True, "error_model": "numpy",
@@ -67,6 +68,10 @@ class _Index(IndexDataCacheFile):
         return kept[2]
 
 
+Told = tuple[int, int, float, set[str]]
+"""Compiled, loaded, seconds and folders, see Watch."""
+
+
 class Watch(event.Listener):
     """What the kernels cost while they were watched.
 
@@ -94,9 +99,16 @@ class Watch(event.Listener):
         self._begun.append(time.perf_counter())
 
     def on_end(self, what: Any) -> None:
-        """Called by numba, and by the cache."""
+        """Called by numba, by the cache, and by `heard`."""
         if what.kind == _LOADED:
             self.loaded += 1
+            return
+        if what.kind == _ELSEWHERE:
+            compiled, loaded, seconds, folders = what.data
+            self.compiled += compiled
+            self.loaded += loaded
+            self.seconds += seconds
+            self.folders |= folders
             return
         begun = self._begun.pop()
         if not self._begun:
@@ -113,8 +125,20 @@ class Watch(event.Listener):
 def watched() -> Iterator[Watch]:
     """Count what is compiled and loaded within."""
     watch = Watch()
-    with event.install_listener("numba:compile", watch), event.install_listener(_LOADED, watch):
+    with contextlib.ExitStack() as stack:
+        for kind in ("numba:compile", _LOADED, _ELSEWHERE):
+            stack.enter_context(event.install_listener(kind, watch))
         yield watch
+
+
+def told(watch: Watch) -> Told:
+    """What a watch counted, for the process that this one works for."""
+    return watch.compiled, watch.loaded, watch.seconds, watch.folders
+
+
+def heard(counted: Told) -> None:
+    """Let all that watch here count what was compiled and loaded in another process."""
+    event.broadcast(event.Event(_ELSEWHERE, event.EventStatus.END, data=counted))
 
 
 def kernel(function: Callable[..., Any]) -> Any:

@@ -15,6 +15,7 @@ from btcframe.errors import ModelError
 from btcframe.learning.tables import TrainingTable
 from btcframe.learning.weights import uniqueness
 from btcframe.models.artefacts import FittedModel, read_manifest
+from btcframe.models.mocks import is_mock
 from btcframe.types import PREDICTION, Floats, Ints, StateArray
 
 MODELS = "models"
@@ -110,7 +111,9 @@ def fit_fold(table: TrainingTable, train: Ints, recipe: Recipe, *, index: int) -
     """
     try:
         labeler, data = training_set(table, train, recipe)
-        model = FittedModel(labeler, recipe.model.fit(data), table.layout.regime_columns, index)
+        model = FittedModel(
+            labeler, recipe.model.fit(data), table.layout.regime_columns, index, mock=is_mock(recipe.model)
+        )
     except ModelError as error:
         where = f"fold {index}, {len(train):,} training rows"
         raise ModelError(error.what, where=where, hint=error.hint, next=error.next) from error

@@ -186,7 +186,7 @@ def promote(run: Run) -> None:
     promoted = offer(Registry(Path(settings.registry)), settings.to, offered, by=run.manifest["id"])
     run.manifest["results"]["promotion"] = asdict(promoted)
     if not promoted.refused:
-        run.say(line(promoted))
+        run.say(f"{line(promoted)}. Sessions may trade on it: btcframe trade trained={promoted.alias}")
 
 
 def check_run(run: Run) -> None:

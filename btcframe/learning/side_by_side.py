@@ -25,6 +25,7 @@ import numpy as np
 
 from btcframe import scratch
 from btcframe.errors import ModelError
+from btcframe.kernels.compile import Told, heard, told, watched
 from btcframe.learning.folds import OutOfSample
 from btcframe.learning.training import Trained, Work, train_fold
 from btcframe.types import PREDICTION
@@ -44,6 +45,7 @@ class _Left:
     regimes: tuple[str, ...]
     unfit: str
     logged: list[logging.LogRecord]
+    kernels: Told
 
 
 def train_folds(work: Work, *, jobs: int, directory: Path) -> Iterator[Trained]:
@@ -116,12 +118,12 @@ def _begin(level: int) -> None:
 def _fold(work: Work, arrays: Mapping[str, Any], index: int, place: Path) -> _Left:
     work = _with(work, {name: scratch.opened(array) for name, array in arrays.items()})
     (split,) = itertools.islice(work.splits(), index, index + 1)
-    with _logged() as logged:
+    with _logged() as logged, watched() as watch:
         trained = train_fold(work, index, split)
     place.mkdir()
     for name, array in trained.part._asdict().items():
         np.save(place / f"{name}.npy", array)
-    return _Left(trained.window, place, trained.regimes, trained.unfit, logged)
+    return _Left(trained.window, place, trained.regimes, trained.unfit, logged, told(watch))
 
 
 @contextlib.contextmanager
@@ -146,6 +148,7 @@ def _logged() -> Iterator[list[logging.LogRecord]]:
 def _taken(left: _Left) -> Trained:
     for record in left.logged:
         logging.getLogger(record.name).handle(record)
+    heard(left.kernels)
     part = OutOfSample(*(_mapped(left.directory / f"{name}.npy") for name in OutOfSample._fields))
     shutil.rmtree(left.directory)
     # the file knows the fields, but not that they are aligned: kernels would be compiled for another type

@@ -28,19 +28,17 @@ from btcframe.report.words import counted
 from btcframe.run import Run, write_json
 from btcframe.session_log import Keeping, Later, SessionWriter, Straight
 from btcframe.sessions.predictors import Chosen, predictors
-from btcframe.sessions.saved_state import write_state
 from btcframe.sessions.session import (
     ACCOUNT,
     RESTORE,
     SESSION,
-    START,
     STATE,
     TABLES,
     log_header,
     open_pipeline,
     open_trader,
 )
-from btcframe.sessions.warm_start import WARM_START, WarmStart, identity_of, warm_start
+from btcframe.sessions.warm_start import begin_from, identity_of, warm_start
 from btcframe.spool.settings import settings_of
 from btcframe.spool.writer import Spool
 from btcframe.trading.audit import Audit
@@ -127,7 +125,8 @@ def opened(run: Run, source: Source) -> Iterator[Opened]:
         start, batches = warm_start(run, feed, whose)  # from here on the market waits for us
         latency = Latency()
         pipeline = open_pipeline(run, instrument, run.component("policy").wakes, time.perf_counter_ns)
-        _start(run, start, pipeline, slow)
+        if start is not None:
+            begin_from(run, start, pipeline, slow)
         if account is not None:
             write_json(directory / ACCOUNT, account)  # at once: whoever goes on from here must find it
             slow.command(start.first_ns if start else 0, RESTORE, **account)
@@ -205,7 +204,7 @@ def account_of(directory: Path, instrument: Instrument) -> dict[str, Any] | None
 
 
 def load_kernels(run: Run, instrument: Instrument, promotion: Promotion | None) -> None:
-    """Have the kernels of pipeline, model and venue loaded, or compiled, before the market waits for them."""
+    """Have the kernels of pipeline, model, venue and label loaded, or compiled, before the market waits for them."""
     period_ns = run.component("clock").period_ns
     events = np.zeros(7, EVENT)
     events["kind"] = [Kind.CLEAR, Kind.DEPTH, Kind.DEPTH, *4 * [Kind.HEARTBEAT]]
@@ -217,6 +216,10 @@ def load_kernels(run: Run, instrument: Instrument, promotion: Promotion | None) 
     trader = open_trader(run, pipeline, [promotion] if promotion else [])
     with contextlib.closing(trader):
         trader.consume(events)
+    if promotion is not None:  # it is watched by what follows
+        rows = np.ones(2, ROW)
+        rows["row_ns"] = events["local_ts"][-2:]
+        run.component("label").label(rows)
 
 
 def _said(run: Run, models: Production, chosen: Chosen) -> str:
@@ -238,9 +241,7 @@ def _first_of(chosen: Chosen) -> Promotion | None:
 def _production(run: Run, chosen: Chosen, tell: Callable[..., None]) -> Production:
     """The session's models: those it begins with, who watches them and, behind an alias, who follows it."""
     ladder, every_ns = Ladder(chosen.candidates), duration(run.config, "trade", "follow")
-    label = run.component("label")
-    label.label(np.zeros(2, ROW))  # its kernels are loaded now, not beside a market
-    watch = ModelWatch(label, run.component("clock").period_ns, chosen.columns)
+    watch = ModelWatch(run.component("label"), run.component("clock").period_ns, chosen.columns)
     if chosen.note:
         tell("model_refused", model="", why=chosen.note, step="previous")
     if chosen.aliases is None or not every_ns:
@@ -264,20 +265,6 @@ def _bounds(run: Run) -> Bounds:
     lane = run.config["lane"]
     soonest, latest = (duration(run.config, "lane", name) for name in ("soonest", "latest"))
     return Bounds(soonest, latest, lane["least"], lane["most"])
-
-
-def _start(run: Run, start: WarmStart | None, pipeline: Any, slow: SlowLane) -> None:
-    """Start the pipeline from what was found, kept for the replay, and say what that is."""
-    if start is None:
-        return
-    told = start.plain()
-    if start.state is not None:
-        told["sha256"] = write_state(run.dir / START, start.state)
-        slow.command(start.first_ns, WARM_START, way=start.way, sha256=told["sha256"])
-        pipeline.restore(start.state.memory)
-    run.manifest.setdefault("results", {})["warm_start"] = told
-    run.notify("warm_start", **told)
-    run.say(start.describe())
 
 
 def _about(run: Run, instrument: Instrument, promotion: Promotion | None) -> dict[str, str]:

@@ -54,9 +54,12 @@ class Onlooker:
     def __init__(self, latency: Latency, pipeline: Pipeline, slow: SlowLane, stall_ns: int) -> None:
         self._latency, self._pipeline, self._slow, self._stall_ns = latency, pipeline, slow, stall_ns
         self._suspect, self._strikes = "", 0
-        self._sentinel = Sentinel()
         self.stalled: tuple[str, int] | None = None
-        self.predicts = False  # whether there is a model
+        self.begin(False)
+
+    def begin(self, predicts: bool) -> None:
+        """Another model predicts from here on, or none."""
+        self._predicts, self._sentinel = predicts, Sentinel()
         self.failure = ""  # why it has failed
 
     def booked(self, events: EventArray, start: int, stop: int) -> None:
@@ -80,14 +83,15 @@ class Onlooker:
         self, row: bytes, x: Floats, descriptors: Floats, prediction: StateArray, error: str
     ) -> None:
         """It was predicted on, or the model raised."""
-        if not self.predicts:
+        if not self._predicts:
             return
         self._slow.scored(row, x, prediction)
-
-        def whole() -> bool:
-            return bool(np.isfinite(x).all() and np.isfinite(descriptors).all())
-
-        failure = error or self._sentinel.looked(prediction["mean"].tolist(), whole)
+        total = sum(prediction["mean"].tolist())
+        if total == total and not error:
+            self._sentinel.blind = 0
+            return
+        whole = bool(np.isfinite(x).all() and np.isfinite(descriptors).all())
+        failure = error or self._sentinel.missed(whole)
         self.failure = self.failure or failure
 
     def signalled(self) -> None:
@@ -200,7 +204,7 @@ class Session:
         self._watch_model(candidate)
 
     def _watch_model(self, candidate: Candidate | None) -> None:
-        self._onlooker.predicts, self._onlooker.failure = candidate is not None, ""
+        self._onlooker.begin(candidate is not None)
         self._slow.model(candidate)
 
     def _contain(self, name: str, took_ns: int) -> None:

@@ -38,19 +38,22 @@ ENOUGH = 30
 EVERY = 256
 """Rows whose labels are computed together."""
 
+_NEAR = 1 - 1e-12
+"""The nearest to 1 that an interval is made for."""
+
 BLOCKS = 16
 """Parts of a window: it slides by one of them."""
 
 
 class LiveIC(NamedTuple):
-    """The correlation of predictions with what came, over labels that have ended.
+    """The correlation of predictions with what came, about zero, over labels that have ended: Σmy/√(Σm²·Σy²).
 
     Parameters
     ----------
     horizon_ns : int
     labels : int            in the window
     apart : float           of them, as many as do not overlap: their time over the horizon
-    ic : float              Pearson's; NaN where there are too few, or one of the two does not vary
+    ic : float              NaN where there are too few, or one of the two is always 0
     low, high : float       95 % interval: tanh(artanh(ic) ± 1.96/√(apart − 3)) (Fisher 1921)
     """
 
@@ -198,7 +201,7 @@ class ModelWatch:
         self._profile, self._horizons_ns = profile, horizons_ns
         self._names = [duration_name(ns) for ns in horizons_ns]
         self._seen, self._predicted = (Sliding((n, BINS + 1), self._window) for n in (k, h))
-        self._moments = [Sliding((6,), HORIZONS * max(1, ns // self._period_ns)) for ns in horizons_ns]
+        self._moments = [Sliding((4,), HORIZONS * max(1, ns // self._period_ns)) for ns in horizons_ns]
         self._waiting: list[tuple[bytes, Floats, StateArray]] = []
         # rows whose labels have not ended, behind those that labels look back on; when they were, and what was expected
         self._rows: list[bytes] = []
@@ -290,31 +293,25 @@ class ModelWatch:
 
 
 def _add_moments(moments: Sliding, means: Floats, y: Floats) -> None:
-    """Add n, Σm, Σy, Σm², Σy², Σmy of the rows where both are known, as many at a time as a block has room for."""
+    """Add n, Σm², Σy², Σmy of the rows where both are known, as many at a time as a block has room for."""
     at = 0
     while at < len(means):
         part = slice(at, at + moments.room)
         known = np.isfinite(means[part]) & np.isfinite(y[part])
         m, of = means[part][known], y[part][known]
-        moments.add(np.array([known.sum(), m.sum(), of.sum(), m @ m, of @ of, m @ of]), len(known))
+        moments.add(np.array([known.sum(), m @ m, of @ of, m @ of]), len(known))
         at += len(known)
 
 
 def _correlation(horizon_ns: int, sums: Floats, period_ns: int) -> LiveIC:
     """What the moments say, see LiveIC."""
-    n, m, y, mm, yy, my = sums.tolist()
+    n, mm, yy, my = sums.tolist()
     apart = n * min(1.0, period_ns / horizon_ns)
-    unknown = LiveIC(horizon_ns, int(n), apart, math.nan, math.nan, math.nan)
-    if apart < ENOUGH:
-        return unknown
-    of_m, of_y = mm - m * m / n, yy - y * y / n
-    if of_m <= 1e-12 * mm or of_y <= 1e-12 * yy:
-        return unknown  # it does not vary, but for rounding
-    ic = max(-1.0, min(1.0, (my - m * y / n) / math.sqrt(of_m * of_y)))
-    if abs(ic) == 1.0:
-        return unknown._replace(ic=ic, low=ic, high=ic)
-    z, width = math.atanh(ic), 1.96 / math.sqrt(apart - 3)
-    return unknown._replace(ic=ic, low=math.tanh(z - width), high=math.tanh(z + width))
+    if apart < ENOUGH or not mm * yy > 0:
+        return LiveIC(horizon_ns, int(n), apart, math.nan, math.nan, math.nan)
+    ic = my / math.sqrt(mm * yy)
+    z, width = math.atanh(max(-_NEAR, min(_NEAR, ic))), 1.96 / math.sqrt(apart - 3)
+    return LiveIC(horizon_ns, int(n), apart, ic, math.tanh(z - width), math.tanh(z + width))
 
 
 def _known(value: Any) -> Any:

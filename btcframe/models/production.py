@@ -136,32 +136,27 @@ class Ladder:
 
 
 class Sentinel:
-    """Sees that a model which predicts nothing is noticed. Cheap: it is asked at every row."""
+    """Sees that a model which predicts nothing is noticed.
+
+    Attributes
+    ----------
+    blind : int     rows in a row without a prediction although all was there; to be set to 0 where one comes
+    """
 
     def __init__(self) -> None:
-        self._blind = 0
+        self.blind = 0
 
-    def looked(self, means: Sequence[float], whole: Callable[[], bool]) -> str:
-        """A row was predicted on.
-
-        Parameters
-        ----------
-        means : sequence of float       by horizon, NaN where there is none
-        whole : callable                whether everything that the model takes was there; asked where a mean is missing
+    def missed(self, whole: bool) -> str:
+        """A row has no prediction at some horizon; `whole`: everything that the model takes was there.
 
         Returns
         -------
         str     why the model has failed; "" as long as it has not
         """
-        if not any(mean != mean for mean in means):
-            self._blind = 0
+        self.blind += bool(whole)
+        if self.blind < BLIND:
             return ""
-        if not whole():
-            return ""
-        self._blind += 1
-        if self._blind < BLIND:
-            return ""
-        self._blind = 0
+        self.blind = 0
         return f"it predicted nothing for {BLIND} rows whose columns were all there"
 
 

@@ -22,23 +22,26 @@ def judged(worth: Sequence[Told]) -> str:
     """What can be said of the predictions after costs, a line per horizon, and how many were tried; for the terminal."""
     if not worth:
         return ""
-    lines = [f"{after_costs(told)} {luck(told)}".strip() for told in worth]
+    lines = [f"{duration_name(w['horizon_ns'])}: {after_costs(w)} {luck(w)}".strip() for w in worth]
     return "\n".join([*lines, trials_text(worth[0]["sharpe"]["trials"])])
 
 
 def after_costs(told: Told) -> str:
     """Whether predictions that are larger than the cost of a round trip pay for it."""
-    name, cost = duration_name(told["horizon_ns"]), f"{number(told['cost_bps'], 1)} bps"
+    cost = f"{number(told['cost_bps'], 1)} bps"
     scores = told["scores"]
     beyond, net = estimate(scores["beyond"]), estimate(scores["net_bps"])
     if not scores["rows"]:
-        return f"{name}: no row has both a prediction and a label."
+        return "No row has both a prediction and a label."
     if not beyond.value > 0:
-        return f"{name}: no prediction is larger than the {cost} that a round trip costs: none would be acted on."
-    said = (
-        f"{name}: {percent(beyond.value, 1)} of the predictions are larger than the {cost} of a round trip; "
-        f"{percent(estimate(scores['paid']).value, 1)} of those pay, {significant(net.value)} bps each"
+        return f"No prediction is larger than the {cost} that a round trip costs: none would be acted on."
+    paid = percent(estimate(scores["paid"]).value, 1)
+    who = (
+        f"{percent(beyond.value, 1)} of the predictions are larger than the {cost} of a round trip; {paid} of those pay"
+        if told["cost_bps"]
+        else f"Nothing is taken to be paid for a round trip; {paid} of the predictions pay"
     )
+    said = f"{who}, {significant(net.value)} bps each"
     if not _known(scores["net_bps"]):
         return f"{said}: too few stretches of time to say more."
     said += f" [{significant(net.low)}, {significant(net.high)}]"

@@ -7,12 +7,14 @@ from typing import Any
 
 from btcframe.models.gate import RULE, may_promote
 from btcframe.report import figures_models as figures
-from btcframe.report.cells import percentage, signed, unsigned
+from btcframe.report.cells import found_from, metrics_from, percentage, signed, unsigned
 from btcframe.report.elements import Child, Html, join, listed, paragraphs, stacked, table, tag
 from btcframe.report.findings import Findings
 from btcframe.report.judgement import SURE, after_costs, luck
+from btcframe.report.metrics import verdict
 from btcframe.report.page import Section, empty, folded
 from btcframe.report.plots import drawn
+from btcframe.report.sections_prediction import ELSEWHERE
 from btcframe.report.sharpe import MIN_ACTED
 from btcframe.report.trials import trials_text
 from btcframe.report.words import number, percent, significant, span_text
@@ -38,7 +40,7 @@ def sections(found: Findings) -> list[Section]:
         why = "An older version trained this, which did not measure it. To know: train again."
         return [Section("worth", "What they are worth", empty(why))]
     return [
-        Section("worth", "What they are worth", _worth(worth)),
+        Section("worth", "What they are worth", _worth(found, found.training, worth)),
         Section("where", "Where and how long", _where(worth)),
         Section("probability", "How sure", _sure(found, worth)),
         *([Section("members", "Who says it", _members(found, worth))] if found.members else []),
@@ -52,7 +54,18 @@ def _name(told: Mapping[str, Any]) -> str:
 # ---------------------------------------------------------------------------------------------- after costs
 
 
-def _worth(worth: Told) -> Html:
+def _worth(found: Findings, training: Mapping[str, Any], worth: Told) -> Html:
+    oracle = [found_from(told) for told in training.get("oracle", ())]
+    said = (
+        join(
+            verdict(metrics_from(training["metrics"][h]), oracle[h] if oracle else None),
+            " ",
+            after_costs(told),
+            " ",
+            luck(told),
+        )
+        for h, told in enumerate(worth)
+    )
     refusal = may_promote(worth)
     gate = (
         "These models would pass the gate to promotion."
@@ -60,7 +73,8 @@ def _worth(worth: Told) -> Html:
         else f"The gate to promotion would refuse these models. {refusal}"
     )
     return join(
-        listed(join(after_costs(told), " ", luck(told)) for told in worth),
+        empty(ELSEWHERE) if found.manifest["verb"] == "trade" else None,
+        listed(said),
         paragraphs(trials_text(worth[0]["sharpe"]["trials"]), gate),
         folded("How this is judged", paragraphs(_RULE, RULE)),
         _against(worth),

@@ -14,9 +14,10 @@ from btcframe.report.plots import drawn
 from btcframe.report.words import counted, number, percent
 from btcframe.types import duration_name
 
-_ELSEWHERE = (
+ELSEWHERE = (
     "Of the training whose model the session had, on that training's own test windows: not of the session."
 )
+"""What is said of a session's predictions."""
 
 
 def section(found: Findings) -> Section:
@@ -40,7 +41,7 @@ def _body(found: Findings) -> Html:
         )
     per_horizon = [drawn(figures.outcome(o)) for o in found.outcomes if len(o.outcome.x)]
     return join(
-        empty(_ELSEWHERE) if found.manifest["verb"] == "trade" else None,
+        empty(ELSEWHERE) if found.manifest["verb"] == "trade" else None,
         _table(metrics, oracle, persistence),
         drawn(figures.ics(metrics, oracle, persistence)),
         tag("div", *per_horizon, class_="pair"),

@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,24 +19,30 @@ QUEUED = 64
 """Blocks that wait for the disk at most; then whoever has another one waits, too. A log is never thinned out."""
 
 
+@dataclass
+class Written:
+    """What has been written so far.
+
+    Parameters
+    ----------
+    size : int              bytes on disk
+    part : int              the file that is being written, counted from 1
+    part_size : int         bytes of it on disk
+    acknowledged : int      items that are there whatever becomes of this process
+    """
+
+    size: int = 0
+    part: int = 0
+    part_size: int = 0
+    acknowledged: int = 0
+
+
 class Files(Protocol):
     """Where blocks go, in order."""
 
     @property
-    def size(self) -> int:
-        """Bytes on disk."""
-
-    @property
-    def part(self) -> int:
-        """The file that is being written, counted from 1."""
-
-    @property
-    def part_size(self) -> int:
-        """Bytes of it on disk."""
-
-    @property
-    def acknowledged(self) -> int:
-        """Items that are there whatever becomes of this process."""
+    def written(self) -> Written:
+        """What has been written: it goes on by itself, and is for looking at only."""
 
     def begin(self, path: Path, lines: bytes) -> None:
         """End the file before, and begin another one with these lines."""
@@ -71,13 +78,13 @@ class Straight:
         self._path = Path()
         self._file = -1
         self._failed: StoreError | None = None
-        self.size = self.part = self.part_size = self.acknowledged = 0
+        self.written = Written()
 
     def begin(self, path: Path, lines: bytes) -> None:
         self._check()
         self._close()
-        self._path, self.part_size = path, 0
-        size = self.size
+        self._path, self.written.part_size = path, 0
+        size = self.written.size
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             self._write(self._pack(lines))
@@ -87,9 +94,9 @@ class Straight:
             if self._again and self._file >= 0:
                 self._close()
                 path.unlink()
-                self.size = size
+                self.written.size = size
             raise self._broken(error) from error
-        self.part += 1
+        self.written.part += 1
 
     def append(self, lines: bytes, items: int) -> None:
         self._check()
@@ -97,7 +104,7 @@ class Straight:
             self._write(self._pack(lines))
         except OSError as error:
             raise self._broken(error) from error
-        self.acknowledged = items
+        self.written.acknowledged = items
 
     def wait(self) -> None:
         self._check()
@@ -106,7 +113,7 @@ class Straight:
         self._close()
 
     def _write(self, block: bytes) -> None:
-        rest, at = memoryview(block), self.part_size
+        rest, at = memoryview(block), self.written.part_size
         try:
             while rest:
                 written = os.pwrite(self._file, rest, at)
@@ -117,10 +124,10 @@ class Straight:
             with contextlib.suppress(
                 OSError
             ):  # a file that cannot be shortened ends with a block that is not whole
-                os.ftruncate(self._file, self.part_size)
+                os.ftruncate(self._file, self.written.part_size)
             raise
-        self.size += len(block)
-        self.part_size = at
+        self.written.size += len(block)
+        self.written.part_size = at
 
     def _check(self) -> None:
         if self._failed is not None:
@@ -149,25 +156,9 @@ class Behind:
     """
 
     def __init__(self, files: Straight) -> None:
-        self._files = files
+        self._files, self.written = files, files.written
         self._pool = ThreadPoolExecutor(1, "session-log")
         self._waiting: deque[Future[None]] = deque()
-
-    @property
-    def size(self) -> int:
-        return self._files.size
-
-    @property
-    def part(self) -> int:
-        return self._files.part
-
-    @property
-    def part_size(self) -> int:
-        return self._files.part_size
-
-    @property
-    def acknowledged(self) -> int:
-        return self._files.acknowledged
 
     def begin(self, path: Path, lines: bytes) -> None:
         self._hand_over(self._files.begin, path, lines)
@@ -201,25 +192,9 @@ class Later:
     """
 
     def __init__(self, files: Straight) -> None:
-        self._files = files
+        self._files, self.written = files, files.written
         self._held: deque[tuple[Callable[..., None], tuple[Any, ...], int]] = deque()
         self.bytes = 0  # held
-
-    @property
-    def size(self) -> int:
-        return self._files.size
-
-    @property
-    def part(self) -> int:
-        return self._files.part
-
-    @property
-    def part_size(self) -> int:
-        return self._files.part_size
-
-    @property
-    def acknowledged(self) -> int:
-        return self._files.acknowledged
 
     def begin(self, path: Path, lines: bytes) -> None:
         self._hold(self._files.begin, path, lines, size=len(lines))

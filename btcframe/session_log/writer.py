@@ -113,12 +113,12 @@ class SessionWriter:
     @property
     def acknowledged(self) -> int:
         """Of them those that a crash of the process cannot lose; with `Keeping.sync`, nor one of the machine."""
-        return self._files.acknowledged
+        return self._files.written.acknowledged
 
     @property
     def size(self) -> int:
         """Bytes on disk."""
-        return self._files.size
+        return self._files.written.size
 
     @property
     def parts(self) -> int:
@@ -219,8 +219,8 @@ class SessionWriter:
         # the thread behind may not have come to this file yet
         full = (
             self._counts
-            and self._files.part == self._part
-            and 0 < keeping.part_bytes <= self._files.part_size
+            and self._files.written.part == self._part
+            and 0 < keeping.part_bytes <= self._files.written.part_size
         )
         if full or 0 < keeping.part_ns <= ts - self._since_ns:
             self._line(NextItem(dict(sorted(self._counts.items()))))

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from btcframe.config import duration
 from btcframe.errors import BtcframeError, ModelError
-from btcframe.learning.folds import FINAL, MODELS, saved_folds
+from btcframe.learning.folds import FINAL, MODELS, Fold, saved_folds
 from btcframe.models.artefacts import load_model, read_manifest
 from btcframe.models.mocks import refuse_mock
 from btcframe.models.production import Aliases, Candidate, rehearse
@@ -18,6 +19,8 @@ from btcframe.run import Run, load_manifest
 from btcframe.sessions.fits import MEANING, check_fits
 from btcframe.sessions.session import open_pipeline
 from btcframe.types import Instrument
+
+_FOR_EVER = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -63,11 +66,11 @@ def predictors(run: Run, instrument: Instrument) -> Chosen:
     chosen = Chosen(columns, load)
     if not trained:
         return chosen
-    if _is_run(Path(trained)):
+    if is_run(Path(trained)):
         last = _last_model(Path(trained))
         check_fits(read_manifest(last), run, instrument)
         return replace(chosen, candidates=(load(last),))
-    registry = Registry(Path(run.config["promote"]["registry"]))
+    registry = _registry(run)
     target, best = registry.alias(trained), load(registry.find(trained))
     chosen = replace(chosen, candidates=(best,))
     if target is None:
@@ -84,10 +87,44 @@ def predictors(run: Run, instrument: Instrument) -> Chosen:
     return replace(chosen, candidates=(best, numbered))
 
 
-def _is_run(place: Path) -> bool:
+def traded_folds(run: Run) -> tuple[Fold, ...]:
+    """The models that a backtest of `trained` trades, and when each may be: those of a run's folds, or one of the registry.
+
+    A model of the registry may be traded from when the longest label of its training has ended, and the embargo is over.
+
+    Raises
+    ------
+    ModelError
+        If there are none, or one is damaged.
+    StoreError
+        If the registry cannot be read.
+    """
+    trained = str(run.config["trained"])
+    if is_run(Path(trained)):
+        return saved_folds(Path(trained))
+    artefact = _registry(run).find(trained)
+    manifest = read_manifest(artefact)
+    window = manifest.get("fold") or manifest
+    end_ns = window.get("train_end_ns")
+    if end_ns is None:
+        raise ModelError(
+            "the model does not say when its training ended: nothing that it predicts is out of sample for sure",
+            where=str(artefact),
+            next="Train it again: btcframe train promote.to=…",
+        )
+    known_ns = end_ns + run.component("label").max_horizon_ns + duration(run.config, "validation", "embargo")
+    rows, begun_ns = window.get("train_rows", 0), window.get("train_start_ns")
+    return (Fold(manifest["index"], artefact, known_ns, _FOR_EVER, rows, 0, begun_ns, end_ns),)
+
+
+def is_run(place: Path) -> bool:
     """Whether it can only be meant as the directory of a run: it is no name in a registry, and no artefact."""
     named = len(place.parts) == 1 and not place.exists()
     return not named and not any((place / part).is_dir() for part in ("predictor", ARTEFACT))
+
+
+def _registry(run: Run) -> Registry:
+    return Registry(Path(run.config["promote"]["registry"]))
 
 
 def _last_model(directory: Path) -> Path:

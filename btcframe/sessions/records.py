@@ -11,7 +11,7 @@ import contextlib
 import datetime
 import json
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +19,11 @@ import numpy as np
 
 from btcframe.api import Action, Store, TraderState
 from btcframe.errors import BtcframeError, StoreError
-from btcframe.learning.folds import saved_folds
+from btcframe.learning.folds import Fold, saved_folds
 from btcframe.models.artefacts import read_manifest
 from btcframe.run import Run, stamp
 from btcframe.session_log import SessionLog
+from btcframe.sessions.predictors import traded_folds
 from btcframe.sessions.session import SESSION, TABLES, instrument_of
 from btcframe.trading.audit import load_tables
 from btcframe.types import NS, Floats, Instrument, Ints, OrderReason, OrderState, StateArray, TimeInForce
@@ -107,10 +108,10 @@ def records_of(run: Run) -> Iterator[tuple[str, pa.Table]]:
     DataError, ModelError
         If what the run left is not there or damaged.
     """
-    trained, results = run.config["trained"], run.manifest.get("results", {})
+    results = run.manifest.get("results", {})
     folds = results.get("train", {}).get("folds")  # a combinatorial training keeps none
     if folds or "backtest" in results:
-        yield "models", _models(run.dir if "train" in results else Path(trained))
+        yield "models", _models(saved_folds(run.dir) if "train" in results else traded_folds(run))
     if "backtest" in results:
         yield from session_records(run.dir)
     yield "runs", _run(run, "complete", None)
@@ -145,9 +146,8 @@ def _run(run: Run, status: str, error: str | None) -> pa.Table:
     )
 
 
-def _models(directory: Path) -> pa.Table:
-    """The models that a run trained, or traded: those of the folds in `directory`."""
-    folds = saved_folds(directory)
+def _models(folds: Sequence[Fold]) -> pa.Table:
+    """The models that a run trained, or traded."""
     manifests = [read_manifest(fold.artefact) for fold in folds]
     return _table(
         "models",

@@ -28,8 +28,9 @@ from btcframe.pipeline.recorded import recorded_feed
 from btcframe.provenance import code_digest, code_of
 from btcframe.run import Run, load_manifest
 from btcframe.session_log import CommandItem, SessionLog
-from btcframe.sessions.saved_state import SavedState, read_state
+from btcframe.sessions.saved_state import SavedState, read_state, write_state
 from btcframe.sessions.session import SESSION, START, STATE, header, instrument_of, open_pipeline
+from btcframe.trading.onlookers import Log
 from btcframe.types import EVENT, NS, EventArray, EventFlag, Instrument, Kind, duration_name
 
 WARM_START = "warm_start"
@@ -102,6 +103,31 @@ class _Asked:
     first_ns: int
     directory: Path
     identity: Mapping[str, Any]
+
+
+def begin_from(run: Run, start: WarmStart, pipeline: Pipeline, log: Log) -> None:
+    """Start the pipeline from what was found, kept for the replay, and say what that is.
+
+    Parameters
+    ----------
+    run : Run
+    start : WarmStart
+    pipeline : Pipeline     that has consumed nothing
+    log : Log               of the session
+
+    Raises
+    ------
+    StoreError
+        If it cannot be kept.
+    """
+    told = start.plain()
+    if start.state is not None:
+        told["sha256"] = write_state(run.dir / START, start.state)
+        log.command(start.first_ns, WARM_START, way=start.way, sha256=told["sha256"])
+        pipeline.restore(start.state.memory)
+    run.manifest.setdefault("results", {})["warm_start"] = told
+    run.notify("warm_start", **told)
+    run.say(start.describe())
 
 
 # ---------------------------------------------------------------------------------------------------- the choice

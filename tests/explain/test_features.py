@@ -34,7 +34,9 @@ def catalog() -> Catalog:
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory, catalog: Catalog) -> Run:
     """A finished backtest, its features known at different rows."""
-    features = {"book": {"plugin": "book"}, "returns": {"plugin": "returns"}}
+    names = ("book", "returns", "calendar")
+    features: dict[str, dict[str, object]] = {name: {"plugin": name} for name in names}
+    features["calendar"]["funding"] = False
     run = make_run(tmp_path_factory.mktemp("home"), catalog, features=features)
     with run.recorded():
         backtest.main(run)
@@ -79,10 +81,11 @@ def test_they_are_those_of_the_row(
             assert told[name].usual == sorted(before)[(len(before) - 1) // 2]
             less = sum((value < x[at, j]) + (value == x[at, j]) / 2 for value in before) / len(before)
             np.testing.assert_allclose(told[name].below, math.nan if math.isnan(x[at, j]) else less)
-        away = [abs(one.below - 0.5) for one in found.columns]
-        known = [value for value in away if not math.isnan(value)]
-        assert known == sorted(known, reverse=True)
-        assert all(math.isnan(value) for value in away[len(known) :])
+        placed = [one for one in found.columns if not math.isnan(one.below)]
+        assert placed == list(found.columns[: len(placed)])
+        assert {one.name for one in placed[-2:]} == {"hour_sin", "hour_cos"}  # the time of day is never news
+        away = [abs(one.below - 0.5) for one in placed[:-2]]
+        assert away == sorted(away, reverse=True)
 
 
 def explained(session: Run, catalog: Catalog) -> tuple[Explained, Features]:
@@ -93,7 +96,7 @@ def explained(session: Run, catalog: Catalog) -> tuple[Explained, Features]:
 
 def test_the_least_usual_are_told_and_json_has_all(session: Run, catalog: Catalog) -> None:
     told, features = explained(session, catalog)
-    assert "Features" not in describe(told) and plain(told)["features"] is None
+    assert "Features   ask with --features: " in describe(told) and plain(told)["features"] is None
     told = dataclasses.replace(told, features=features)
     some, every = describe(told).splitlines(), describe(told, every=True).splitlines()
     assert max(map(len, some + every)) <= 80, "\n".join(every)

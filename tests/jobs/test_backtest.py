@@ -184,12 +184,32 @@ def test_bad_requests(home: Path, catalog: Catalog, session: tuple[Run, Any], tm
 @pytest.mark.parametrize(
     ("slot", "node", "says"),
     [
-        ("features", {"book": {"plugin": "book"}, "more": {"plugin": "returns"}}, "with features.more none"),
-        ("features", {"book": {"plugin": "book", "wall_levels": [20, 5]}}, "with features.book"),
-        ("clock", {"plugin": "time", "every": "100ms"}, "with clock TimeClock"),  # the same column names
-        ("regime", {"plugin": "volatility", "window": 60, "low": 0.2}, "with regime Volatility"),
-        ("label", {"plugin": "forward_return", "horizons": ["2s", "5s"]}, "with label ForwardReturn"),
-        ("model", {"plugin": "zero"}, "with model Ridge"),
+        (
+            "features",
+            {"book": {"plugin": "book"}, "more": {"plugin": "returns"}},
+            r"features.more was not chosen and is chosen(.|\n)*~features.more",
+        ),
+        (
+            "features",
+            {"book": {"plugin": "book", "wall_levels": [20, 5]}},
+            r"features.book.wall_levels was \[20\] and is \[20,5\]",
+        ),
+        (
+            "clock",
+            {"plugin": "time", "every": "100ms"},
+            "clock.every was 1s and is 100ms",
+        ),  # the same column names
+        (
+            "regime",
+            {"plugin": "volatility", "window": 60, "low": 0.2},
+            "regime.low was 0.333[0-9]* and is 0.2",
+        ),
+        (
+            "label",
+            {"plugin": "forward_return", "horizons": ["2s", "5s"]},
+            r"label.horizons was \[5s,15s\] and is \[2s,5s\]",
+        ),
+        ("model", {"plugin": "zero"}, "model was ridge and is zero"),
         ("source", {"plugin": "renamed"}, "trained on BTC/USDT:USDT, the source is of ETH/USDT:USDT"),
     ],
 )

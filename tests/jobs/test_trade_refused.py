@@ -51,7 +51,9 @@ def test_only_paper(tmp_path: Path, found: Catalog) -> None:
 
 def test_how_long_is_not_recorded_but_traded(tmp_path: Path, found: Catalog) -> None:
     record = vars(Record()) | {"duration": "5m"}
-    with pytest.raises(ConfigError, match=r"(?s)record.duration=5m is how long.*btcframe trade trade.duration=5m"):
+    with pytest.raises(
+        ConfigError, match=r"(?s)record.duration=5m is how long.*btcframe trade trade.duration=5m"
+    ):
         start(bad(tmp_path, found, record=record))
 
 
@@ -64,7 +66,7 @@ def test_a_model_of_another_config(tmp_path: Path, found: Catalog) -> None:
     trained = make_run(tmp_path, found, "trained", verb="train")
     with trained.recorded():
         train_job.main(trained)
-    with pytest.raises(ModelError, match="the models were trained with label"):
+    with pytest.raises(ModelError, match=r"label.horizons was \[5s,15s\] and is \[7s\]"):
         start(
             bad(
                 tmp_path,
@@ -116,6 +118,7 @@ def test_a_market_in_which_no_row_closes(tmp_path: Path, found: Catalog) -> None
         ("trade", {"duration": "soon"}, "trade.duration: 'soon' is not a duration"),
         ("trade", {"lag": "0s"}, "trade.lag: 0s is no time at all"),
         ("trade", {"stall": "x"}, "trade.stall: 'x' is not a duration"),
+        ("trade", {"follow": "often"}, "trade.follow: 'often' is not a duration"),
         ("lane", {"soonest": "2s"}, "lane.soonest: 2s is later than lane.latest, 1s"),
         ("lane", {"memory": 1000}, "lane.memory: 1,000 bytes are too little"),
         ("lane", {"least": 0}, "lane.least: 0 is not a number of items"),

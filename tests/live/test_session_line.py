@@ -15,6 +15,7 @@ COUNTERS: dict[str, dict[str, Any]] = {
     "session": {"frames": 500, "events": 900},
     "trader": {"maker_fills": 1, "taker_fills": 2, "rows": 70},
     "lane": {"failures": 0, "items": 1200, "most_bytes": 2_500_000, "restarts": 0},
+    "models": {"fallen": 0},
 }
 SIGNALS: dict[str, Any] = {
     "usable": True, "mid": 60_012.35, "position": -0.01, "position_lots": -10, "average_price": 60_016.8,
@@ -23,12 +24,18 @@ SIGNALS: dict[str, Any] = {
 }  # fmt: skip
 
 
+MODEL: dict[str, Any] = {
+    "step": "production", "why": "", "digest": "0123456789abcdef", "mock": False, "refused": "", "drifted": {}, "ic": [],
+}  # fmt: skip
+
+
 def session(counters: dict[str, dict[str, Any]] = COUNTERS, **signals: Any) -> Any:
     """A session that stands so."""
     found = SimpleNamespace(**SIGNALS | signals) if signals.get("seen", True) else None
     return SimpleNamespace(
-        about=lambda: {"symbol": "BTC/USDT"}, counters=lambda: counters, get_execution_signals=lambda: found
-    )
+        about=lambda: {"symbol": "BTC/USDT"}, counters=lambda: counters, get_execution_signals=lambda: found,
+        model=lambda: MODEL | signals.get("model", {}),
+    )  # fmt: skip
 
 
 def line(of: Any) -> str:
@@ -56,6 +63,35 @@ def test_trouble_comes_first(change: dict[str, Any], first: str) -> None:
     assert line(session(COUNTERS | change)).startswith(f"{first} · 0:00:10 BTC/USDT")
 
 
+@pytest.mark.parametrize(
+    ("change", "first"),
+    [
+        ({"mock": True}, "MOCK: the predictions are noise"),
+        ({"step": "previous", "why": "KeyError: x"}, "the previous model predicts: KeyError: x"),
+        ({"refused": "0123: damaged"}, "a promotion was refused"),
+        ({"drifted": {"a": 0.3, "b": 0.9}}, "2 columns moved"),
+    ],
+)
+def test_what_is_to_be_known_of_the_model(change: dict[str, Any], first: str) -> None:
+    assert line(session(model=change)).startswith(f"{first} · 0:00:10 BTC/USDT")
+
+
+def test_the_model_at_the_end() -> None:
+    live = {"horizon_ns": 5 * NS, "labels": 900, "apart": 180.0, "ic": 0.1234, "low": -0.02, "high": 0.26}
+    told = MODEL | {
+        "step": "previous", "why": "KeyError: x", "drifted": {"a": 0.9, "b": 0.3}, "ic": [live, live | {"low": None}],
+    }  # fmt: skip
+    plain = {
+        "first_ns": 0, "last_ns": NS, "contained": {}, "state": "active", "cause": "", "latency": {}, "model": told,
+        "counters": COUNTERS | {"models": {"fallen": 1, "looks": 9, "promoted": 0, "refused": 2}},
+    }  # fmt: skip
+    assert ending(plain, "asked", True, "Store: 70 rows", 256_000_000).splitlines()[3:] == [
+        "Model at the end: previous 0123456789ab (KeyError: x); refused 2 times, fallen 1 time",
+        "Columns that are not as in training (PSI above 0.25): 2, first a 0.90, b 0.30",
+        "Live IC: 5s +0.123 (-0.020 … +0.260)",
+    ]
+
+
 def test_a_trader_that_is_halted_says_so_first() -> None:
     assert line(session(state="halted", cause="halt: by hand")).startswith("HALTED: by hand · 0:00:10")
     assert line(session(state="halted", cause="halt")).startswith("HALTED · 0:00:10")
@@ -68,6 +104,7 @@ def test_the_end_of_a_session() -> None:
         "first_ns": 0, "last_ns": 3725 * NS, "contained": {"features.ofi": "ValueError: x"}, "state": "reducing",
         "cause": "features.ofi", "latency": {"total": stage, "row": stage},
         "counters": COUNTERS | {"shed": {"shed": 1200, "times": 1, "spared": 0}, "lane": COUNTERS["lane"] | {"restarts": 1}},
+        "model": MODEL | {"step": ""},
     }  # fmt: skip
     assert ending(plain, "asked", False, "Store: 70 rows", 256_000_000).splitlines() == [
         "Stopped after 1:02:05: 500 frames, 70 rows; no model, so nothing was predicted",

@@ -132,7 +132,8 @@ def test_live_ic_is_the_correlation_with_the_labels_that_have_ended(label: Any) 
     for h, ic in enumerate(health.ic):
         known = ended & np.isfinite(means[:, h]) & np.isfinite(y[:, h])
         assert ic.labels == known.sum() and ic.horizon_ns == label.horizons_ns[h]
-        assert ic.ic == pytest.approx(np.corrcoef(means[known, h], y[known, h])[0, 1], rel=1e-9)
+        m, of = means[known, h], y[known, h]
+        assert ic.ic == pytest.approx((m * of).mean() / math.sqrt((m**2).mean() * (of**2).mean()), rel=1e-9)
         assert ic.apart == pytest.approx(ic.labels * NS / ic.horizon_ns)
         assert -1 < ic.low < ic.ic < ic.high < 1
         width = math.atanh(ic.high) - math.atanh(ic.low)
@@ -153,11 +154,15 @@ def test_it_never_counts_a_label_that_has_not_ended() -> None:
     assert [ic.labels for ic in watch.health.ic] == [580, 580]
 
 
-def test_too_few_labels_and_predictions_that_do_not_vary_say_nothing() -> None:
+def test_too_few_labels_and_predictions_of_nothing_say_nothing() -> None:
     n = 400
     ic = watched(np.zeros((n, 2)), np.random.default_rng(0).normal(size=(n, 2)), None).health.ic
     assert math.isfinite(ic[0].ic) and math.isnan(ic[1].ic)  # 380 labels are 76 of 5 s, and 19 of 20 s
-    assert math.isnan(watched(np.zeros((n, 2)), np.full((n, 2), 0.1), None).health.ic[0].ic)
+    assert math.isnan(watched(np.zeros((n, 2)), np.zeros((n, 2)), None).health.ic[0].ic)
+    rows = rows_of(n)
+    y, _ = LABEL.label(rows)
+    told = watched(np.zeros((n, 2)), np.nan_to_num(3.0 * y), None, rows=rows).health.ic[0]
+    assert told.ic == pytest.approx(1) and told.low <= told.high <= 1  # it knows everything
 
 
 def test_a_market_that_stops_and_a_model_that_raised_leave_it_in_step() -> None:

@@ -106,26 +106,18 @@ def test_the_last_ones_that_were_offered_count() -> None:
 
 
 def test_a_model_that_is_blind_is_noticed() -> None:
-    sentinel, asked = Sentinel(), []
-
-    def whole() -> bool:
-        asked.append(1)
-        return True
-
-    assert not any(sentinel.looked((1.0, 2.0), whole) for _ in range(3 * BLIND)) and not asked
-    for _ in range(BLIND - 1):
-        assert sentinel.looked((1.0, NAN), whole) == ""
-    assert f"for {BLIND} rows" in sentinel.looked((NAN, 2.0), whole)
-    assert sentinel.looked((NAN, NAN), whole) == ""  # it counts anew, for the next model
+    sentinel = Sentinel()
+    for _ in range(2):  # it counts anew, for the next model
+        assert not any(sentinel.missed(True) for _ in range(BLIND - 1))
+        assert f"for {BLIND} rows" in sentinel.missed(True)
 
 
 def test_it_is_no_fault_where_something_is_missing_or_a_prediction_comes() -> None:
     sentinel = Sentinel()
-    for _ in range(3 * BLIND):
-        assert sentinel.looked((NAN,), lambda: False) == ""
+    assert not any(sentinel.missed(False) for _ in range(3 * BLIND))
     for _ in range(3):
-        assert not any(sentinel.looked((NAN,), lambda: True) for _ in range(BLIND - 1))
-        assert sentinel.looked((1.0,), lambda: True) == ""
+        assert not any(sentinel.missed(True) for _ in range(BLIND - 1))
+        sentinel.blind = 0
 
 
 # ------------------------------------------------------------------------------------------------ the follower

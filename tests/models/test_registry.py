@@ -196,9 +196,9 @@ def test_a_damaged_model_is_listed_as_such_and_refused(
     ):
         with pytest.raises(ModelError, match=message):
             load_model(registry.find(model), Catalog())
-    with pytest.raises(ModelError, match="p.json is not what was saved"):
+    with pytest.raises(ModelError, match=r"p\.json is not what was saved"):
         registry.point("production", a, by="r")
-    with pytest.raises(ModelError, match="p.json is not what was saved"):
+    with pytest.raises(ModelError, match=r"p\.json is not what was saved"):
         registry.add(tmp_path / "m0", {})
     assert registry.history() == []
 

@@ -15,6 +15,7 @@ from live_sessions import catalog
 from btcframe.config import Lane, Promote, Trade
 from btcframe.errors import DataError, ModelError
 from btcframe.hookspecs import hookimpl
+from btcframe.jobs import backtest as backtest_job
 from btcframe.jobs import train as train_job
 from btcframe.live.opening import opened
 from btcframe.models.artefacts import load_model, read_manifest, save_model
@@ -22,7 +23,9 @@ from btcframe.models.profile import profile_of
 from btcframe.models.registry import Registry
 from btcframe.plugins import Catalog, discover
 from btcframe.run import Run
-from btcframe.sessions.predictors import Chosen, predictors
+from btcframe.sessions.predictors import Chosen, predictors, traded_folds
+from btcframe.sessions.records import records_of
+from btcframe.types import NS
 from btcframe.venues.sim import Sim
 
 from jobs.small import make_run  # isort: skip
@@ -153,6 +156,43 @@ def test_a_model_of_other_features(tmp_path: Path, found: Catalog, registry: Any
     features = {"book": {"plugin": "book"}, "moody": {"plugin": "moody"}}
     with pytest.raises(ModelError, match=r"features\.moody"):
         chosen(asked(tmp_path, found, "production", features=features))
+
+
+# ----------------------------------------------------------------------------------------------------- backtests
+
+
+def test_a_backtest_trades_a_model_of_the_registry_on_what_follows_its_training_alone(
+    tmp_path: Path, found: Catalog, trained: Run, registry: Any
+) -> None:
+    first = registry[1]
+    run = asked(tmp_path, found, first, verb="backtest", **TRAINING)
+    with run.recorded():
+        result = backtest_job.main(run)
+    window = read_manifest(trained.dir / "models" / "fold-0")["fold"]
+    earliest = window["train_end_ns"] + 15 * NS + 10 * NS  # the longest label, and the embargo
+    row_ns = result.tables["predictions"]["row_ns"]
+    assert row_ns[0] == -(-earliest // NS) * NS and row_ns[-1] > window["test_end_ns"]
+    [told] = [part for table, part in records_of(run) if table == "models"]
+    assert [text[:12] for text in told["digest"].to_pylist()] == [first]
+    assert run.manifest["results"]["backtest"]["models"] == told["digest"].to_pylist()
+
+
+def test_a_market_that_ends_before_it_says_so(tmp_path: Path, found: Catalog, registry: Any) -> None:
+    run = asked(tmp_path, found, registry[1], verb="backtest")
+    with run.recorded():
+        result = backtest_job.main(run)
+    assert len(result.tables["predictions"]) == 0
+    assert any(line.startswith("Nothing was predicted: the market ends before") for line in run.console.lines)  # type: ignore[attr-defined]
+
+
+def test_a_model_that_does_not_say_when_its_training_ended_is_not_traded(
+    tmp_path: Path, found: Catalog, trained: Run
+) -> None:
+    last = trained.dir / "models" / "fold-1"
+    kept = {k: v for k, v in read_manifest(last).items() if k not in ("digest", "checksum", "files")}
+    save_model(load_model(last, found), tmp_path / "untold", kept | {"fold": None})
+    with pytest.raises(ModelError, match="does not say when its training ended"):
+        traded_folds(asked(tmp_path, found, str(tmp_path / "untold"), verb="backtest", **TRAINING))
 
 
 class Bank(Sim):

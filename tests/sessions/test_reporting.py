@@ -123,7 +123,8 @@ def test_what_is_damaged_is_never_shown(traded: tuple[Path, Path], catalog: Cata
             report_again(tmp_path / name, catalog)
     shutil.copytree(traded[0], tmp_path / "training")
     predictions = tmp_path / "training" / PREDICTIONS
-    column = pq.ParquetFile(predictions).metadata.row_group(0).column(2)
+    file = pq.ParquetFile(predictions)
+    column = file.metadata.row_group(0).column(file.schema_arrow.names.index("mean_5s"))
     content = bytearray(predictions.read_bytes())
     start = column.dictionary_page_offset or column.data_page_offset
     content[start : start + 40] = bytes(40)

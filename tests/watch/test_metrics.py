@@ -19,12 +19,14 @@ import pytest
 import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
-from watched import Session, market, timed
+from watched import NOW_NS, Session, market, timed
 
 from btcframe.api import TraderState
 from btcframe.clock_offset import ClockOffset
 from btcframe.errors import ConfigError, PluginError
 from btcframe.live.slow_lane import LaneCounters
+from btcframe.models.drift import Health, LiveIC
+from btcframe.models.production import Standing
 from btcframe.sources.bybit.decoder import Counters as Decoded
 from btcframe.sources.live.counters import Tally
 from btcframe.sources.live.valve import ShedCounters
@@ -103,6 +105,30 @@ def test_everything_that_is_known_comes_over_the_wire() -> None:
     assert info.labels["symbol"] == "BTC/USDT:USDT" and info.value == 1
     assert found["process_resident_memory_bytes"].samples[0].value > 1e6
     assert all(family.documentation for family in found.values())
+
+
+def test_how_the_model_fares_comes_too() -> None:
+    session = Session().live(
+        standing=Standing("previous", "it raised", "ab", mock=True),
+        market=market([], [])._replace(model_ns=NOW_NS - 60 * NS),
+    )
+    known = LiveIC(5 * NS, 900, 180.0, 0.1, -0.02, 0.2)
+    unknown = known._replace(horizon_ns=NS, ic=math.nan, low=math.nan, high=math.nan)
+    session.health = Health(
+        9000, "", {"a": 0.5, "b": 0.1, "c": math.nan, "d": 0.3}, {"1s": 0.2, "5s": math.nan}, {"b": 0.4}, (unknown, known)
+    )  # fmt: skip
+    found = {name.removeprefix("btcframe_model_"): family for name, family in families(session).items()}
+    assert values(found["step"]) == {("", "production"): 0, ("", "previous"): 1, ("", "none"): 0}
+    assert values(found["mock"]) == {("",): 1} and values(found["refused"]) == {("",): 0}
+    assert values(found["age_seconds"]) == {("",): 60}
+    assert values(found["drifted"]) == {("",): 2}
+    assert values(found["psi"]) == {("", "a"): 0.5, ("", "d"): 0.3}
+    assert values(found["missing_ratio"]) == {("", "b"): 0.4}
+    assert values(found["prediction_psi"]) == {("", "1s"): 0.2}
+    assert values(found["live_ic"]) == {("", "5s"): 0.1}
+    assert values(found["live_ic_low"]) == {("", "5s"): -0.02}
+    session.health = session.health._replace(psi={f"c{i}": 1.0 for i in range(MOST + 9)})
+    assert len(families(session)["btcframe_model_psi"].samples) == MOST
 
 
 def test_a_parser_of_openmetrics_takes_it_too() -> None:
@@ -290,6 +316,7 @@ def whole() -> Session:
         "spool": {name: getattr(spool, name) for name in SPOOL},
         "observers": Teller(lambda event: None, "").counts(),
         "trader": dict.fromkeys(COUNTS, 0),
+        "models": {"fallen": 0, "looks": 1, "promoted": 0, "refused": 0},
         "status": {"failures": 0},
     }
     return session

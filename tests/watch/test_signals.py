@@ -17,6 +17,7 @@ from watched import INSTRUMENT, NOW_NS, Clock, account, ladder, market, seen, ti
 from btcframe.api import Wakes
 from btcframe.clocks.time import TimeClock
 from btcframe.latency import Latency
+from btcframe.models.production import Standing
 from btcframe.pipeline import Pipeline
 from btcframe.plugins import discover
 from btcframe.sources.synthetic import Synthetic
@@ -196,6 +197,19 @@ def test_latencies_say_how_old_they_are_and_are_made_anew_each_second() -> None:
     clock.ns += 1
     third = signals.read()
     assert third is not None and third.latency["decode"].n == 2 and third.latency_age_ns == 0
+
+
+def test_which_model_it_is_and_how_old_its_data_are() -> None:
+    told = read()
+    assert (told.step, told.step_why, told.mock, told.model_age_ns) == ("", "", False, None)
+    clock = Clock()
+    signals = Signals(Latency(clock), clock)
+    known = market(ladder(1000, -1), ladder(1002, 1))._replace(model_ns=NOW_NS - 30 * NS)
+    signals.publish(seen(clock(), market=known, standing=Standing("previous", "it raised", "ab", mock=True)))
+    clock.ns += 2 * NS
+    later = signals.read()
+    assert later is not None and (later.step, later.step_why, later.mock) == ("previous", "it raised", True)
+    assert later.model_age_ns == 32 * NS
 
 
 def test_plain_is_json() -> None:

@@ -42,7 +42,7 @@ def test_what_stands_in_the_file(tmp_path: Path) -> None:
         status = read_status(tmp_path)
     assert set(told) == {
         "version", "status", "process", "started_ns", "written_ns", "written_mono_ns", "about", "metrics", "signals",
-        "counters", "vetoes", "clock", "error",
+        "counters", "vetoes", "model", "clock", "error",
     }  # fmt: skip
     assert set(told["signals"]) == set(ExecutionSignals._fields)
     assert told["about"]["symbol"] == "BTC/USDT:USDT" and told["vetoes"] == {"max_position": 2}

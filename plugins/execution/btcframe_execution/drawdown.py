@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from btcframe.api import Account, Intent, Market, Stop, Veto
-from btcframe_execution.losses import check_limits, stop_at
+from btcframe_execution.losses import check_limits, stop_at, unless_stopped
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,7 @@ class Drawdown:
 
     def check(self, intent: Intent, account: Account, market: Market) -> Intent | Veto:
         """The intent or a Veto `drawdown`."""
-        if account.position.reduces(intent):
-            return intent
-        stop = self.stop(account, market)
-        return Veto(stop.code, stop.detail) if stop else intent
+        return unless_stopped(intent, account, self.stop(account, market))
 
     def stop(self, account: Account, market: Market) -> Stop | None:
         """REDUCING or HALTED where a limit is reached."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from btcframe.api import Stop, TraderState
+from btcframe.api import Account, Intent, Stop, TraderState, Veto
 
 
 def check_limits(reduce: float, halt: float) -> None:
@@ -11,6 +11,11 @@ def check_limits(reduce: float, halt: float) -> None:
         raise ValueError(f"reduce: {reduce} is not a share above 0 and at most 1")
     if not reduce <= halt <= 1:
         raise ValueError(f"halt: {halt} must be at least reduce, {reduce}, and at most 1")
+
+
+def unless_stopped(intent: Intent, account: Account, stop: Stop | None) -> Intent | Veto:
+    """The intent, or a Veto with the stop's code where one stands in the way of what opens."""
+    return Veto(stop.code, stop.detail) if stop and not account.position.reduces(intent) else intent
 
 
 def stop_at(
