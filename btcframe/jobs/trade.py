@@ -17,7 +17,7 @@ from btcframe.report.trading import TradingMetrics, describe_trading, summarize
 from btcframe.report.words import counted
 from btcframe.run import Run
 from btcframe.sessions.recording import until_stopped
-from btcframe.sessions.session import SESSION, TABLES, first_worth
+from btcframe.sessions.session import SESSION, TABLES, first_worth, since_known
 from btcframe.trading.audit import digests, fingerprint
 from btcframe.watch.watching import listening, watching
 
@@ -120,7 +120,7 @@ def _beginning(run: Run, done: Opened) -> str:
 
 def _ended(run: Run, done: Opened, stopped: str) -> Traded:
     """What a session that is closed did, in the manifest and in words."""
-    instrument, plain, tables = done.feed.instrument, done.session.plain(), done.audit.tables()
+    instrument, plain, tables = done.feed.instrument, done.session.plain(), since_known(done.audit.tables())
     if not plain["counters"]["trader"]["rows"]:
         connection = plain["counters"].get("connection", {})
         if connection and not connection["connections"]:

@@ -11,9 +11,12 @@ import contextlib
 import itertools
 import logging
 import logging.handlers
+import os
 import queue
 import shutil
 import signal
+import threading
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
@@ -111,8 +114,15 @@ def _with(work: Work, arrays: dict[str, Any]) -> Work:
 
 
 def _begin(level: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started us, who then ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started us, who then ends us …
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()  # … unless he was killed
     logging.getLogger().setLevel(level)
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
 
 
 def _fold(work: Work, arrays: Mapping[str, Any], index: int, place: Path) -> _Left:

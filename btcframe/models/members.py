@@ -1,18 +1,30 @@
-"""How much each member of a model that has members counts: for who looks at it."""
+"""What a fitted model is made of, where it tells: the weights of its members, and the columns it chose."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from btcframe.models.artefacts import Builder, load_model
 
-Weights = Mapping[str, Sequence[float]]
-"""By the member's name, one per horizon."""
+
+class Inside(NamedTuple):
+    """What a predictor tells of itself.
+
+    Parameters
+    ----------
+    weights : mapping    of its members by name, one per horizon, from its property `weights`; empty without members
+    chosen : mapping     importance by column, None where it was not measured, of those that its property `selection` has
+                         in `chosen` and `importance`; empty where it uses all
+    """
+
+    weights: Mapping[str, Sequence[float]]
+    chosen: Mapping[str, float | None]
 
 
-def weights_of(artefacts: Iterable[Path], catalog: Builder) -> list[Weights]:
-    """The weights of the members of each model, as its predictor's property `weights` tells them; none where it has none.
+def inside(artefacts: Iterable[Path], catalog: Builder) -> list[Inside]:
+    """What each model tells; nothing where they are of a kind that has nothing to tell.
 
     Parameters
     ----------
@@ -24,10 +36,16 @@ def weights_of(artefacts: Iterable[Path], catalog: Builder) -> list[Weights]:
     ModelError, PluginError, ConfigError
         If one cannot be loaded; see `artefacts.load_model`.
     """
-    found: list[Weights] = []
+    found: list[Inside] = []
     for artefact in artefacts:
-        weights = getattr(load_model(artefact, catalog).predictor, "weights", None)
-        if weights is None:
+        predictor = load_model(artefact, catalog).predictor
+        weights, selection = (getattr(predictor, name, None) for name in ("weights", "selection"))
+        if weights is None and selection is None:
             return []
-        found.append({name: values.tolist() for name, values in weights.items()})
+        found.append(
+            Inside(
+                {name: values.tolist() for name, values in (weights or {}).items()},
+                {name: selection.importance.get(name) for name in selection.chosen} if selection else {},
+            )
+        )
     return found

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from btcframe.models.members import Inside
 from btcframe.report.cells import estimate
 from btcframe.report.figures_prediction import line_of_truth, points
 from btcframe.report.metrics import Estimate
@@ -127,12 +128,12 @@ def calibration(worth: Worth) -> Figure:
     )
 
 
-def weights(members: Sequence[Mapping[str, Sequence[float]]], horizons_ns: Sequence[int], h: int) -> Figure:
+def weights(members: Sequence[Inside], horizons_ns: Sequence[int], h: int) -> Figure:
     """How much each member of the model counts, fold by fold, over one horizon.
 
     Parameters
     ----------
-    members : sequence of mapping    a fold each: weights by member, one per horizon
+    members : sequence of Inside     a fold each
     horizons_ns : sequence of int
     h : int                          which horizon
     """
@@ -143,13 +144,15 @@ def weights(members: Sequence[Mapping[str, Sequence[float]]], horizons_ns: Seque
             "type": "bar",
             "name": escape(member, quote=False),
             "x": folds,
-            "y": plain([fold[member][h] for fold in members]),
+            "y": plain([fold.weights[member][h] for fold in members]),
             "marker": {"color": SERIES[k % len(SERIES)]},
             "hovertemplate": f"fold %{{x}}: %{{y:.3f}}<extra>{escape(member, quote=False)}</extra>",
         }
-        for k, member in enumerate(members[0])
+        for k, member in enumerate(members[0].weights)
     ]
-    means = {member: float(np.mean([fold[member][h] for fold in members])) for member in members[0]}
+    means = {
+        member: float(np.mean([fold.weights[member][h] for fold in members])) for member in members[0].weights
+    }
     said = ", ".join(f"{member} {number(mean)}" for member, mean in means.items())
     return Figure(
         f"weights-{name}",

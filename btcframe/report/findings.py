@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from btcframe.models.members import Inside
 from btcframe.report.beside import Beside
 from btcframe.report.conclusion import HOUR_NS, Evidence, Verdict, cut
 from btcframe.report.execution import Execution, of_execution
@@ -163,7 +164,7 @@ class Findings:
     close : View or None          a stretch of it at full resolution
     training : mapping or None    results.train of the run that made the predictions
     outcomes : list of Outcome    empty where there are no predictions
-    members : list of mapping     of each fold's model, where it has members: their weights by name, one per horizon
+    members : list of Inside      what each fold's model is made of; empty where it does not tell
     regimes : Regimes or None
     build : mapping or None       manifest of the training table
     about : list of About
@@ -181,7 +182,7 @@ class Findings:
     close: View | None
     training: Mapping[str, Any] | None
     outcomes: Sequence[Outcome]
-    members: Sequence[Mapping[str, Sequence[float]]]
+    members: Sequence[Inside]
     regimes: Regimes | None
     build: Mapping[str, Any] | None
     about: Sequence[About]

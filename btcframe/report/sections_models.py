@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from btcframe.models.gate import RULE, may_promote
+from btcframe.models.members import Inside
 from btcframe.report import figures_models as figures
 from btcframe.report.cells import found_from, metrics_from, percentage, signed, unsigned
 from btcframe.report.elements import Child, Html, join, listed, paragraphs, stacked, table, tag
@@ -17,7 +18,7 @@ from btcframe.report.plots import drawn
 from btcframe.report.sections_prediction import ELSEWHERE
 from btcframe.report.sharpe import MIN_ACTED
 from btcframe.report.trials import trials_text
-from btcframe.report.words import number, percent, significant, span_text
+from btcframe.report.words import counted, number, percent, share, significant, span_text
 from btcframe.types import duration_name
 
 Told = Sequence[Mapping[str, Any]]
@@ -74,6 +75,7 @@ def _worth(found: Findings, training: Mapping[str, Any], worth: Told) -> Html:
     )
     return join(
         empty(ELSEWHERE) if found.manifest["verb"] == "trade" else None,
+        *(_suspicion(told) for told in training.get("suspicions", ())),
         listed(said),
         paragraphs(trials_text(worth[0]["sharpe"]["trials"]), gate),
         folded("How this is judged", paragraphs(_RULE, RULE)),
@@ -81,6 +83,11 @@ def _worth(found: Findings, training: Mapping[str, Any], worth: Told) -> Html:
         _costs(worth),
         _sharpe(worth),
     )
+
+
+def _suspicion(told: Mapping[str, Any]) -> Html:
+    """That the model looks as if it had been told what it should find out."""
+    return empty(join(tag("strong", "Looks like a leak."), f" {told['words']}"))
 
 
 def _against(worth: Told) -> Html | None:
@@ -259,12 +266,19 @@ def _coverage(found: Findings, worth: Told) -> Html:
 
 
 def _members(found: Findings, worth: Told) -> Html:
-    horizons = [told["horizon_ns"] for told in worth]
-    names = list(found.members[0])
+    first = found.members[0]
+    return join(
+        _weights(found.members, [told["horizon_ns"] for told in worth]) if first.weights else None,
+        _chosen(found.members) if first.chosen else None,
+    )
+
+
+def _weights(members: Sequence[Inside], horizons: Sequence[int]) -> Html:
+    names = list(members[0].weights)
     rows: list[tuple[Child, ...]] = [
-        (duration_name(ns), str(k + 1), *(number(fold[name][h]) for name in names))
+        (duration_name(ns), str(k + 1), *(number(fold.weights[name][h]) for name in names))
         for h, ns in enumerate(horizons)
-        for k, fold in enumerate(found.members)
+        for k, fold in enumerate(members)
     ]
     return join(
         tag(
@@ -275,7 +289,7 @@ def _members(found: Findings, worth: Told) -> Html:
         ),
         tag(
             "div",
-            *(drawn(figures.weights(found.members, horizons, h)) for h in range(len(horizons))),
+            *(drawn(figures.weights(members, horizons, h)) for h in range(len(horizons))),
             class_="pair",
         ),
         folded(
@@ -283,6 +297,34 @@ def _members(found: Findings, worth: Told) -> Html:
             table(("horizon", "fold", *names), rows, "Weights of the members.", text=2),
         ),
     )
+
+
+def _chosen(members: Sequence[Inside]) -> Html:
+    """The columns that the model chose, the most often chosen first."""
+    folds = {
+        name: [m.chosen[name] for m in members if name in m.chosen] for m in members for name in m.chosen
+    }
+
+    def importance(name: str) -> float | None:
+        known = [value for value in folds[name] if value is not None]
+        return sum(known) / len(known) if known else None
+
+    order = sorted(folds, key=lambda name: (-len(folds[name]), -(importance(name) or 0.0), name))
+    rows: list[tuple[Child, ...]] = [
+        (tag("code", name), f"{len(folds[name])} of {len(members)}", _percent_of(importance(name)))
+        for name in order
+    ]
+    caption = (
+        "Columns that the model chose in the folds' training windows, and how much its squared error there grew without each, as a share "
+        "of the label's mean square."
+    )
+    return folded(
+        f"{counted(len(order), 'column')} chosen", table(("column", "folds", "importance"), rows, caption)
+    )
+
+
+def _percent_of(value: float | None) -> str:
+    return "none" if value is None else share(value)
 
 
 def _share(value: float | None) -> str:

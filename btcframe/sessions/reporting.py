@@ -15,7 +15,7 @@ from btcframe.config import nodes
 from btcframe.errors import BtcframeError, DataError, ModelError, PluginError
 from btcframe.learning.predictions import PREDICTIONS
 from btcframe.models.artefacts import read_manifest
-from btcframe.models.members import weights_of
+from btcframe.models.members import inside
 from btcframe.plugins import Catalog
 from btcframe.report.beside import Beside, beside
 from btcframe.report.build_page import build_page
@@ -31,7 +31,7 @@ from btcframe.run import Console, Run, load_manifest
 from btcframe.scratch import pieces
 from btcframe.session_log import SessionLog
 from btcframe.sessions.sensitivity import load_varied, vary
-from btcframe.sessions.session import SESSION, TABLES, instrument_of, starting
+from btcframe.sessions.session import SESSION, TABLES, instrument_of, since_known, starting
 from btcframe.trading.audit import digests, load_tables
 from btcframe.types import Instrument, Ints, StateArray
 
@@ -187,7 +187,7 @@ def gather(
 
         outcomes, regimes = _attempt(missing, "outcomes", read) or (outcomes, regimes)
     folds = [where.parent / fold["artefact"] for fold in training["folds"]] if training else []
-    members = _attempt(missing, "members", lambda: weights_of(folds, catalog))
+    members = _attempt(missing, "members", lambda: inside(folds, catalog))
     price, close = _views(session)
     verdict = not_traded()
     if session:
@@ -241,7 +241,7 @@ def _session(directory: Path, manifest: Mapping[str, Any]) -> Session:
 
 
 def _tables(directory: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, StateArray], Instrument]:
-    """The tables of a session, which must be those that it left."""
+    """The tables of a session, which must be those that it left; its equity from the first row on that has one."""
     told = traded(manifest.get("results", {}))
     if told is None:
         raise DataError(f"{directory} is a {manifest['verb']}: nothing was traded in it")
@@ -254,7 +254,7 @@ def _tables(directory: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, Sta
             where=str(directory / TABLES),
             hint="They were changed or damaged since.",
         )
-    return load_tables(directory / TABLES), instrument
+    return since_known(load_tables(directory / TABLES)), instrument
 
 
 def _regime_names(directory: Path, tables: Mapping[str, StateArray]) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from btcframe.report.varied import Variation, Varied
 from btcframe.report.words import span_text
 from btcframe.run import Run, write_json
 from btcframe.sessions.replaying import play_again
-from btcframe.sessions.session import starting
+from btcframe.sessions.session import since_known, starting
 from btcframe.types import NS, duration_name, duration_ns
 
 SENSITIVITY = "sensitivity.json"
@@ -123,7 +123,7 @@ def vary(run: Run) -> list[Varied]:
 
 def _played(run: Run, venue: Venue, advance: Any) -> Measures:
     trader = play_again(run, venue=venue, advance=advance)
-    tables = trader.audit.tables()
+    tables = since_known(trader.audit.tables())
     return measured(tables, trader.ledger.instrument, starting(run.dir, run.config, tables))
 
 

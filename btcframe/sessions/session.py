@@ -114,6 +114,16 @@ def first_worth(equity: StateArray) -> float:
     return float(equity[np.argmax(known)]) if known.any() else float("nan")
 
 
+def since_known(tables: Mapping[str, StateArray]) -> dict[str, StateArray]:
+    """Tables whose equity begins with the first row at which it was known.
+
+    What a session was worth before that, with a position and without a book, is no number to add up; nothing could be
+    sent then. Where it is never known, they are as they were.
+    """
+    known = np.isfinite(tables["equity"]["equity"])
+    return {**tables, "equity": tables["equity"][int(np.argmax(known)) if known.any() else 0 :]}
+
+
 def log_header(run: Run, source: Source, instrument: Instrument) -> dict[str, Any]:
     """What a session log says of itself: whose decoder its frames need, the seed, the instrument."""
     origin = getattr(source, "origin", None)

@@ -241,3 +241,33 @@ def test_no_hydra_and_nothing_heavy_on_the_way_to_the_list(tmp_path: Path) -> No
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_model_whose_run_tells_nothing_is_shown_as_such(said: Said, tmp_path: Path) -> None:
+    artefact(tmp_path / "m")
+    said("promote", "m", "--force", "--reason", "it is all there is")
+    assert "  5ns, 9ns: its run does not tell what it is worth" in said("list")
+    assert "until unknown, of unknown age, by an unknown run" in said("list")
+    text = said("show")
+    assert "Its run does not tell what it is worth." in text and "The gate refuses it." in text
+    (one,) = json.loads(said("list", "--json"))
+    assert (one["horizons"], one["run"], one["symbol"]) == ([], None, None)
+    (Path("models") / one["model"] / "run.json").unlink()
+    (one,) = json.loads(said("list", "--json"))
+    assert one["plugin"] is None and "run.json cannot be read" in one["damage"]
+
+
+def test_a_training_whose_model_is_refused_ends_with_9_and_is_whole(tmp_path: Path) -> None:
+    settings = [
+        "promote.to=production", "source=random_walk", "source.duration=20m", "features=[book]", "model=zero",
+        "label.horizons=[5s]", "validation.folds=2", "validation.embargo=10s", "hydra.run.dir=run",
+    ]  # fmt: skip
+    command = [sys.executable, "-m", "btcframe", "train", *settings]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 9, done.stderr
+    assert "was not promoted to production: It beats the baselines on no horizon" in done.stderr
+    assert json.loads((tmp_path / "run" / "manifest.json").read_text())["status"] == "complete"
+    (refused,) = Registry(tmp_path / "models").history()
+    assert (
+        refused.refused and refused.by == json.loads((tmp_path / "run" / "manifest.json").read_text())["id"]
+    )

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
+from btcframe.models.members import Inside
 from btcframe.plugins import Catalog
 from btcframe.report import sections_models
 from btcframe.report.elements import join
 from btcframe.report.findings import Findings
 from btcframe.report.plots import resolved
 from btcframe.report.run_page import run_page
+from btcframe.report.words import share
 from btcframe.run import load_manifest
 from btcframe.sessions.reporting import gather
 
@@ -34,7 +36,9 @@ def found(finished: Path, catalog: Catalog) -> Findings:
         (day,) = told["days"]
         told["days"] = [day | {"name": f"2024-01-{k:02}"} for k in range(1, 21)]
         told["sharpe"]["trials"] = 12
-    members = [{"ridge": [0.5, 0.7], "<b>trees": [0.4, 0.0]}, {"ridge": [0.6, 0.7], "<b>trees": [0.3, 0.1]}]
+    weights = [{"ridge": [0.5, 0.7], "<b>trees": [0.4, 0.0]}, {"ridge": [0.6, 0.7], "<b>trees": [0.3, 0.1]}]
+    chosen = [{"spread": 0.5, "mid": None}, {"mid": None, "depth": 0.002}]
+    members = [Inside(*both) for both in zip(weights, chosen, strict=True)]
     return dataclasses.replace(given, training=dict(given.training) | {"worth": worth}, members=members)
 
 
@@ -89,9 +93,28 @@ def test_the_figures_say_what_the_manifest_says(found: Findings) -> None:
         assert drawn["calibration"]["data"][k + 1]["y"] == pytest.approx(rose)
 
 
+def test_chosen_columns_are_told_the_most_often_chosen_first(found: Findings) -> None:
+    rows = [row for row in rows_of(run_page(found), "members") if row[1].endswith(" of 2")]
+    assert rows == [
+        ["mid", "2 of 2", "none"],
+        ["spread", "1 of 2", share(0.5)],
+        ["depth", "1 of 2", share(0.002)],
+    ]
+    only = dataclasses.replace(found, members=[m._replace(weights={}) for m in found.members])
+    assert "weights were learned" not in text(only) and "3 columns chosen" in text(only)
+
+
 def test_persistence_and_zero_stand_beside_the_model(found: Findings) -> None:
     rows = [row[0] for row in rows_of(run_page(found), "predictions")]
     assert rows[:6] == ["horizon", "5s", "5s, persistence", "15s", "15s, persistence", "any, zero"]
+
+
+def test_what_looks_like_a_leak_is_said_first(found: Findings) -> None:
+    assert found.training is not None
+    assert "leak" not in text(found)
+    told = [{"kind": "implausible", "words": "5s: an IC of <1> is none."}]
+    said = text(dataclasses.replace(found, training={**found.training, "suspicions": told}))
+    assert said.strip().startswith("Looks like a leak. 5s: an IC of <1> is none.")
 
 
 def test_one_day_is_said(found: Findings) -> None:

@@ -28,7 +28,7 @@ from btcframe_execution.target import (
     must_wait,
     sort_out,
     target,
-    worst_price,
+    worst_taken,
 )
 
 
@@ -121,8 +121,5 @@ class Adaptive:
 
     def _taken(self, market: Market, want: Target, now: Signal) -> Sequence[Intent]:
         """The order that takes what is missing, none where the prediction does not pay for it."""
-        worst = want.worst
-        if not want.reduce_only:
-            cost_bps = max(0.0, self.taker_fee_bps + self.maker_fee_bps) + self.threshold_bps
-            worst = worst_price(market, want.side, now.mean, cost_bps)
-        return take(market, want, worst, self.slippage_bps, "urgent")
+        cost_bps = max(0.0, self.taker_fee_bps + self.maker_fee_bps) + self.threshold_bps
+        return take(market, want, worst_taken(market, want, now.mean, cost_bps), self.slippage_bps, "urgent")

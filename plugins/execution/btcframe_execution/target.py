@@ -66,6 +66,11 @@ def worst_price(market: Market, side: int, mean_bps: float, cost_bps: float) -> 
     return float(market.row["mid"]) * per_tick / tick * (1 + (mean_bps - side * cost_bps) / 1e4)
 
 
+def worst_taken(market: Market, want: Target, mean_bps: float, cost_bps: float) -> float:
+    """The worst price at which a target may be taken, ticks: any that it has if it closes, else what pays for taking."""
+    return want.worst if want.reduce_only else worst_price(market, want.side, mean_bps, cost_bps)
+
+
 def sort_out(position: Position, want: Target) -> tuple[Working | None, list[Intent]]:
     """The resting order that may go on, and the cancels of those that may not.
 

@@ -19,7 +19,7 @@ from btcframe_execution.signal import (
     wanted_lots,
 )
 from btcframe_execution.taking import take
-from btcframe_execution.target import UNUSABLE, Target, cancel, must_wait, sort_out, target, worst_price
+from btcframe_execution.target import UNUSABLE, Target, cancel, must_wait, sort_out, target, worst_taken
 
 SHORTEST_NS = NS // 10
 """The shortest slot: ten timers in it are as often as a policy may want to be woken."""
@@ -112,11 +112,8 @@ class Twap:
             if must_wait(market, position):
                 return ()
             return rest(book_of(market, want.side), want, self.maker_fee_bps)
-        worst = want.worst
-        if not want.reduce_only:
-            cost_bps = max(0.0, self.taker_fee_bps + self.maker_fee_bps) + self.threshold_bps
-            worst = worst_price(market, want.side, now.mean, cost_bps)
-        return take(market, want, worst, self.slippage_bps, "slot")
+        cost_bps = max(0.0, self.taker_fee_bps + self.maker_fee_bps) + self.threshold_bps
+        return take(market, want, worst_taken(market, want, now.mean, cost_bps), self.slippage_bps, "slot")
 
     def _left(self, position: Position, want: Target, slot: int, lots: int) -> int:
         """Lots that this slot may still send: its slice, less what its orders have filled."""

@@ -48,6 +48,8 @@ def test_the_mean_is_the_weighted_sum_of_the_members() -> None:
             out["p_up"][:, h], 1 / (1 + np.exp(-(offset + slope * expected))), rtol=1e-12
         )
     assert (fitted.stack.weights >= 0).all()
+    np.testing.assert_array_equal(list(fitted.weights.values()), fitted.stack.weights[0].T)
+    assert list(fitted.weights) == list(fitted.members)
 
 
 def test_who_is_right_is_believed_and_who_guesses_is_not() -> None:
