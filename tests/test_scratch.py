@@ -116,3 +116,35 @@ def test_a_killed_process_leaves_nothing(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=os.environ, check=False)
     assert done.returncode == -9
     assert list(tmp_path.iterdir()) == []
+
+
+def test_another_process_finds_an_array_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = np.arange(5)
+    assert scratch.shared(small) is small and scratch.opened(small) is small
+    monkeypatch.setattr(scratch, "LARGE", 1)
+    array = scratch.zeros((10, 3), np.float64, tmp_path)
+    array[:] = np.arange(30).reshape(10, 3)
+    for mine in (array, array[4:9]):  # whole, and some rows of it
+        told = scratch.shared(mine)
+        assert isinstance(told, scratch.Shared)
+        code = "import pickle, sys; from btcframe import scratch; sys.stdout.buffer.write(scratch.opened(pickle.load(sys.stdin.buffer)).tobytes())"
+        seen = subprocess.run([sys.executable, "-c", code], input=pickle.dumps(told), capture_output=True)
+        assert seen.returncode == 0, seen.stderr
+        assert seen.stdout == mine.tobytes()
+        np.testing.assert_array_equal(scratch.opened(told), mine)
+    columns = array[:, 1]  # not one stretch of the file: it is handed over itself
+    assert scratch.shared(columns) is columns
+
+
+def test_a_file_is_closed_with_the_last_array(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scratch, "LARGE", 1)
+    array = scratch.zeros((10, 3), np.float64, tmp_path)
+    told = scratch.shared(array)
+    assert isinstance(told, scratch.Shared)
+    part = array[2:4]
+    del array
+    assert os.readlink(told.file).startswith(str(tmp_path))
+    del part
+    gc.collect()
+    with pytest.raises(FileNotFoundError):
+        os.readlink(told.file)

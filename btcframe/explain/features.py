@@ -6,7 +6,6 @@ alone. What is usual is told by the rows of the session before it, never by what
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,11 @@ from btcframe.errors import DataError, ReplayError
 from btcframe.explain.chain import Left, left_by
 from btcframe.explain.values import Feature, Features
 from btcframe.pipeline import Pipeline
-from btcframe.pipeline.recorded import recorded_feed
 from btcframe.plugins import Catalog
 from btcframe.run import Run
 from btcframe.session_log import CommandItem, Item, SessionLog
-from btcframe.sessions.session import SESSION, open_pipeline
-from btcframe.sessions.warm_start import started_from
+from btcframe.sessions.replaying import as_it_began
+from btcframe.sessions.session import SESSION
 from btcframe.types import EventArray, Floats
 
 
@@ -49,13 +47,7 @@ def features(directory: Path, row_ns: int, catalog: Catalog, advance: Callable[[
     left = left_by(directory)
     session = Run(directory, left.manifest["config"], catalog)
     log, told = SessionLog(directory / SESSION), list[Item]()
-    with contextlib.ExitStack() as stack:
-        source = catalog.build("source", log.header["source"])
-        feed = recorded_feed(log, source, seed=session.seed, on_item=told.append)
-        stack.enter_context(contextlib.closing(feed))
-        pipeline = open_pipeline(session, feed.instrument)
-        if (start := started_from(log, directory)) is not None:
-            pipeline.restore(start.memory)
+    with as_it_began(session, log, told.append) as (feed, pipeline):
         before = _Before(pipeline)
         for batch in feed:
             _switch_off(pipeline, told)

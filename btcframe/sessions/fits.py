@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from btcframe.errors import ModelError
 from btcframe.run import Run
-from btcframe.schema import RESERVED
+from btcframe.schema import REQUIRED, RESERVED
 from btcframe.types import Instrument
 
 MEANING = ("clock", "regime", "label")
@@ -89,7 +89,8 @@ def _differing(run: Run, slot: str, path: str, theirs: Node | None, ours: Node |
     if ours is None:
         yield _Differs(path, "chosen", "not chosen", (f"+{path}={_node(run, slot, path, theirs)}",))
     elif theirs[RESERVED] != ours[RESERVED]:
-        choice = (f"{path}={theirs[RESERVED]}", *(f"{name}={value}" for name, value in then.items()))
+        own = _own(run, slot, then, theirs)
+        choice = (f"{path}={theirs[RESERVED]}", *(f"{name}={value}" for name, value in own.items()))
         if slot == "features":
             choice = (f"~{path}", f"+{path}={_node(run, slot, path, theirs)}")
         yield _Differs(path, theirs[RESERVED], ours[RESERVED], choice)
@@ -110,10 +111,20 @@ def _settings(run: Run, slot: str, path: str, node: Node) -> dict[str, str]:
     return found
 
 
+def _own(run: Run, slot: str, settings: Mapping[str, str], node: Node) -> dict[str, str]:
+    """Those settings that are not the component's defaults."""
+    fields = run.catalog.get(slot, node[RESERVED]).fields
+    return {
+        name: text
+        for field, (name, text) in zip(fields, settings.items(), strict=True)
+        if field.default is REQUIRED or text != written(field.default)
+    }
+
+
 def _node(run: Run, slot: str, path: str, node: Node) -> str:
     """A whole component as an override writes it."""
-    settings = {name.rpartition(".")[2]: text for name, text in _settings(run, slot, path, node).items()}
-    pairs = {RESERVED: str(node[RESERVED]), **settings}
+    own = _own(run, slot, _settings(run, slot, path, node), node)
+    pairs = {RESERVED: str(node[RESERVED]), **{name.rpartition(".")[2]: text for name, text in own.items()}}
     return "{" + ",".join(f"{name}:{text}" for name, text in pairs.items()) + "}"
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from btcframe.config import duration
 from btcframe.errors import BtcframeError, ModelError
 from btcframe.learning.folds import FINAL, MODELS, Fold, saved_folds
-from btcframe.models.artefacts import load_model, read_manifest
+from btcframe.models.artefacts import FittedModel, load_model, read_manifest
 from btcframe.models.mocks import refuse_mock
 from btcframe.models.production import Aliases, Candidate, rehearse
-from btcframe.models.profile import load_profile
+from btcframe.models.profile import Profile, load_profile
 from btcframe.models.registry import ARTEFACT, Registry
 from btcframe.run import Run, load_manifest
 from btcframe.sessions.fits import MEANING, check_fits
@@ -134,6 +134,18 @@ def _last_model(directory: Path) -> Path:
     return final if final.is_dir() else saved_folds(directory)[-1].artefact
 
 
+def _check_profile(profile: Profile, model: FittedModel, artefact: Path) -> None:
+    """Refuse a profile of another model: what it says of columns and predictions is by their place."""
+    for kind, found, there in (
+        ("columns", len(profile.edges), len(model.columns)),
+        ("horizons", len(profile.predicted_edges), len(model.horizons_ns)),
+    ):
+        if found != there and (found or kind == "columns"):
+            raise ModelError(
+                f"the model's profile is of {found} {kind}, and the model of {there}", where=str(artefact)
+            )
+
+
 def _candidate(
     run: Run, instrument: Instrument, columns: tuple[str, ...], descriptors: tuple[str, ...], artefact: Path
 ) -> Candidate:
@@ -143,11 +155,8 @@ def _candidate(
     model, profile = load_model(artefact, run.catalog), load_profile(artefact)
     model.check_columns(columns, descriptors)
     refuse_mock(run.component("venue"), model.mock, str(artefact))
-    if profile is not None and len(profile.edges) != len(columns):
-        raise ModelError(
-            f"the model's profile is of {len(profile.edges)} columns, and the model of {len(columns)}",
-            where=str(artefact),
-        )
+    if profile is not None:
+        _check_profile(profile, model, artefact)
     fitted_ns = (manifest.get("fold") or manifest).get("train_end_ns") or 0
     candidate = Candidate(model, artefact.resolve().as_posix(), fitted_ns, profile)
     rehearse(candidate)

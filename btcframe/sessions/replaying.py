@@ -7,12 +7,13 @@ same decisions would have come to there (`sensitivity`).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from btcframe.api import Venue
+from btcframe.api import Venue, Wakes
 from btcframe.errors import DataError
-from btcframe.pipeline.recorded import recorded_feed
+from btcframe.pipeline import Pipeline
+from btcframe.pipeline.recorded import RecordedFeed, recorded_feed
 from btcframe.run import Run
 from btcframe.session_log import CommandItem, Item, SessionLog
 from btcframe.sessions.session import RESTORE, SESSION, of_log, open_pipeline, open_trader, restored_from
@@ -56,20 +57,17 @@ def play_again(
     """
     directory = session.dir
     log = SessionLog(directory / SESSION)
+    promotions = of_log(log, directory, session.catalog)
+    if whole and not log.complete:
+        raise DataError(
+            "the session log ends before the session did", where=str(log.path),
+            hint="It has no closing line: the file was cut, or is not this run's.",
+        )  # fmt: skip
     told: list[Item] = []
     with contextlib.ExitStack() as stack:
-        source = session.catalog.build("source", log.header["source"])
-        feed = recorded_feed(log, source, seed=session.seed, on_item=told.append)
-        stack.enter_context(contextlib.closing(feed))
-        promotions = of_log(log, directory, session.catalog)
-        if whole and not log.complete:
-            raise DataError(
-                "the session log ends before the session did", where=str(log.path),
-                hint="It has no closing line: the file was cut, or is not this run's.",
-            )  # fmt: skip
-        pipeline = open_pipeline(session, feed.instrument, session.component("policy").wakes)
-        if (start := started_from(log, directory)) is not None:
-            pipeline.restore(start.memory)
+        feed, pipeline = stack.enter_context(
+            as_it_began(session, log, told.append, session.component("policy").wakes)
+        )
         account = restored_from(log)
         trader = open_trader(session, pipeline, promotions, tables=tables, account=account, venue=venue)
         stack.enter_context(contextlib.closing(trader))
@@ -80,6 +78,32 @@ def play_again(
         _obey(trader, told)
         trader.finish(flatten=session.config["backtest"]["flatten"])
     return trader
+
+
+@contextlib.contextmanager
+def as_it_began(
+    session: Run, log: SessionLog, on_item: Callable[[Item], None], wakes: Wakes | None = None
+) -> Iterator[tuple[RecordedFeed, Pipeline]]:
+    """The market of a recorded session, and the pipeline that it began with; the market is closed at the end.
+
+    Parameters
+    ----------
+    session : Run             with the config of its manifest
+    log : SessionLog          its log
+    on_item : callable        told every item that is not market data, see `RecordedFeed`
+    wakes : Wakes, optional   None: whole batches
+
+    Raises
+    ------
+    DataError, ReplayError
+        See `play_again`.
+    """
+    source = session.catalog.build("source", log.header["source"])
+    with contextlib.closing(recorded_feed(log, source, seed=session.seed, on_item=on_item)) as feed:
+        pipeline = open_pipeline(session, feed.instrument, wakes)
+        if (start := started_from(log, session.dir)) is not None:
+            pipeline.restore(start.memory)
+        yield feed, pipeline
 
 
 def _obey(trader: Trader, told: list[Item]) -> None:

@@ -30,6 +30,7 @@ from btcframe.report.thin import extremes
 from btcframe.run import Console, Run, load_manifest
 from btcframe.scratch import pieces
 from btcframe.session_log import SessionLog
+from btcframe.sessions.predictors import is_run
 from btcframe.sessions.sensitivity import load_varied, vary
 from btcframe.sessions.session import SESSION, TABLES, instrument_of, since_known, starting
 from btcframe.trading.audit import digests, load_tables
@@ -287,6 +288,11 @@ def _training(
         return None, directory
     if not elsewhere:
         return manifest, directory / PREDICTIONS
+    if not is_run(Path(elsewhere)):
+        missing["outcomes"] = (
+            f"{elsewhere} is no run here. What a model of the registry is worth: btcframe models show {elsewhere}"
+        )
+        return None, directory
     found = _attempt(missing, "outcomes", lambda: load_manifest(Path(elsewhere)))
     if found is None:
         missing["outcomes"] = (

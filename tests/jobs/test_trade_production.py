@@ -16,11 +16,13 @@ from live_sessions import SETTINGS, Moody, Nervous, Place, place
 from btcframe.config import Promote
 from btcframe.hookspecs import hookimpl
 from btcframe.jobs import train as train_job
+from btcframe.models.artefacts import read_manifest
 from btcframe.models.registry import Registry
 from btcframe.plugins import Catalog, discover
 from btcframe.run import Run, load_manifest
 from btcframe.session_log import CommandItem, SessionLog
 from btcframe.sessions.replaying import play_again
+from btcframe.sessions.reporting import gather
 from btcframe.sessions.session import SESSION, TABLES
 from btcframe.trading.audit import load_tables
 
@@ -184,7 +186,37 @@ def test_a_promotion_takes_over_and_no_row_is_missed(shelf: Shelf) -> None:
     assert [ic["labels"] for ic in results["model"]["ic"]] == [0, 0]  # 15 s have not passed
     assert f"it follows production, which is {first}" in shelf.here.said(run)
     assert "promoted 1 time" in shelf.here.said(run)
+    told_again = gather(run.dir, load_manifest(run.dir), run.catalog)
+    assert told_again.missing["outcomes"].endswith("btcframe models show production")
     replayed(run)
+
+
+def test_an_alias_that_moves_again_and_again(shelf: Shelf) -> None:
+    names = ["ridge-0", "ridge-1", "noise-0"]
+    shelf.promote(names[0])
+    moved = [0.0]
+
+    def then(run: Run, at: float) -> None:
+        if at > moved[-1] + 0.2:
+            shelf.promote(names[len(moved) % 3])
+            moved.append(at)
+
+    run = shelf.session(3.0, then)
+    tables, results = load_tables(run.dir / TABLES), told(run)
+    assert len(tables["predictions"]) == 2 * results["counters"]["trader"]["rows"]
+    assert (np.diff(tables["predictions"]["row_ns"][::2]) == 100_000_000).all()
+    assert len(tables["promotions"]) >= 4 and len(results["models"]) == 3
+    by_digest = {(told["digest"], told["model"]) for told in tables["promotions"]}
+    assert len(by_digest) == 3  # a model that comes back has the number it had
+    noise = tables["intents"]["model"] == next(
+        n for digest, n in by_digest if digest.decode() == noise_digest(shelf)
+    )
+    assert (np.char.startswith(tables["intents"]["reason"], b"mock: ") == noise).all()
+    replayed(run)
+
+
+def noise_digest(shelf: Shelf) -> str:
+    return str(read_manifest(shelf.kept["noise-0"][0])["digest"])
 
 
 def test_a_model_that_does_not_fit_is_refused_and_the_present_one_stays(shelf: Shelf) -> None:

@@ -16,9 +16,12 @@ from btcframe import scratch
 from btcframe.api import TrainingSet
 from btcframe.errors import ModelError
 from btcframe.labels.forward_return import ForwardReturn
-from btcframe.learning.folds import Fold, Recipe, fit_fold, joined, predict_rows, saved_folds, window_of
+from btcframe.learning.folds import (
+    Fold, OutOfSample, Recipe, fit_fold, joined, predict_rows, saved_folds, window_of,
+)  # fmt: skip
 from btcframe.learning.predictions import against_oracle, judge, plain_found, plain_metrics, write_predictions
 from btcframe.learning.tables import Layout, TrainingTable
+from btcframe.learning.training import path_of
 from btcframe.models.artefacts import load_model, save_model
 from btcframe.plugins import discover
 from btcframe.report.metrics import compare, evaluate
@@ -242,3 +245,23 @@ def test_metrics_are_plain_in_a_manifest() -> None:
     plain = plain_metrics(metrics[0])
     assert plain["rows"] == metrics[0].rows
     assert plain["ic"]["value"] == metrics[0].ic.value and plain["ic"]["low"] is None
+
+
+def test_a_path_is_put_together_of_the_splits_that_it_names() -> None:
+    t = table(60)
+    edges = np.array([0, 20, 40, 60])
+    tested = [(0, 1), (0, 2), (1, 2)]
+    parts = []
+    for split, groups in enumerate(tested):
+        rows = np.concatenate([np.arange(edges[g], edges[g + 1]) for g in groups])
+        out = np.zeros((len(rows), 2), PREDICTION)
+        out["model"], out["mean"] = split, 100 * split + rows[:, None]
+        parts.append(OutOfSample(rows, out, np.zeros((len(rows), 1)), np.zeros((len(rows), 2)), t.row_ns[rows]))
+    for splits in ([0, 0, 1], [1, 2, 2]):
+        path = path_of(np.array(splits), edges, parts)
+        np.testing.assert_array_equal(path.rows, np.arange(60))
+        np.testing.assert_array_equal(path.predictions["model"][:, 0], np.repeat(splits, 20))
+        np.testing.assert_array_equal(
+            path.predictions["mean"][:, 1], 100 * np.repeat(splits, 20) + np.arange(60)
+        )
+        np.testing.assert_array_equal(path.age_ns, t.row_ns)

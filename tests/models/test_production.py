@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from btcframe.errors import ModelError, StoreError
 from btcframe.models.artefacts import FittedModel
@@ -100,6 +102,26 @@ def test_the_last_ones_that_were_offered_count() -> None:
     assert ladder.standing == Standing("production", "promoted once more", "cccc", mock=True)
     assert str(ladder.standing) == "MOCK · production cccc · promoted once more"
     assert ladder.down("x") is SECOND
+
+
+@given(st.lists(st.sampled_from(["down", "again", "one", "two"]), max_size=20))
+@settings(max_examples=60, derandomize=True, deadline=None)
+def test_step_and_model_always_agree(ops: list[str]) -> None:
+    ladder, there, at = Ladder((BEST, SECOND)), [BEST, SECOND], 0
+    for op in ops:
+        if op == "down":
+            now, at = ladder.down(op), min(at + 1, len(there))
+        elif op == "again":
+            now, at = ladder.again(op), 0
+        else:
+            there, at = [SECOND, BEST][: 1 if op == "one" else 2], 0
+            ladder.offer(there, op)
+            now = ladder.take()
+        expected = there[at] if at < len(there) else None
+        assert now is ladder.present is expected
+        step = "none" if expected is None else ("production", "previous")[at]
+        digest = "" if expected is None else expected.model.digest
+        assert ladder.standing == Standing(step, op, digest) and ladder.failed == (at > 0)
 
 
 # ------------------------------------------------------------------------------------------------ the sentinel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,20 @@ def catalog() -> Catalog:
     return discover()
 
 
+@functools.cache
+def config(*overrides: str) -> dict[str, Any]:
+    """Composed once, and read only."""
+    return resolved("backtest", *overrides)
+
+
 def manifest(*overrides: str, **changes: Any) -> dict[str, Any]:
     """Of a model that was trained so."""
-    config = resolved("train", *overrides)
-    return {"symbol": INSTRUMENT.symbol, **{slot: config[slot] for slot in KEPT}, **changes}
+    told = config(*overrides)
+    return {"symbol": INSTRUMENT.symbol, **{slot: told[slot] for slot in KEPT}, **changes}
 
 
 def fits(catalog: Catalog, trained: dict[str, Any], *overrides: str) -> None:
-    run = Run(Path(), resolved("backtest", *overrides), catalog)
+    run = Run(Path(), config(*overrides), catalog)
     check_fits(trained, run, INSTRUMENT)
 
 
@@ -55,7 +62,7 @@ HERE = ("features=[book,returns]", "model=ensemble")
         (("features.book.spread=false", "features.book.bands=[3-4]"),
          ["features.book.spread was false and is true", "features.book.bands was [3-4] and is [1,2-3,4-5,6-10,11-20]"]),
         (("~features.returns", "+features.returns={plugin: flow}"), ["features.returns was flow and is returns"]),
-        ((NESTED,), ["model.ridge was {plugin:ridge,alpha:3.5,", "and is null"]),
+        ((NESTED,), ["model.ridge was {plugin:ridge,alpha:3.5} and is null"]),
         (("model=persistence",), ["model was persistence and is ensemble"]),
     ],
 )  # fmt: skip

@@ -100,10 +100,27 @@ def test_and_its_final_fit_where_it_has_one(tmp_path: Path, found: Catalog, trai
     save_model(replace(model, index=2), run / "models" / "final", kept, profile)
     [only] = chosen(asked(tmp_path, found, str(run))).candidates
     assert (only.fitted_ns, only.model.index) == (77, 2) and only.profile is not None
-    shutil.rmtree(run / "models" / "final")
-    save_model(model, run / "models" / "final", kept, profile_of(np.zeros((10, 1))))
-    with pytest.raises(ModelError, match=r"profile is of 1 columns, and the model of \d+"):
-        chosen(asked_again(tmp_path, found, str(run)))
+
+
+@pytest.mark.parametrize(
+    ("of", "predicted", "message"),
+    [
+        (1, 0, r"profile is of 1 columns, and the model of \d+"),
+        (0, 3, "profile is of 3 horizons, and the model of 2"),
+    ],
+)
+def test_a_profile_of_another_model(
+    tmp_path: Path, found: Catalog, trained: Run, of: int, predicted: int, message: str
+) -> None:
+    last = trained.dir / "models" / "fold-1"
+    kept = {k: v for k, v in read_manifest(last).items() if k not in ("digest", "checksum", "files")}
+    model = load_model(last, found)
+    profile = profile_of(
+        np.zeros((9, of or len(model.columns))), np.zeros((9, predicted)) if predicted else None
+    )
+    save_model(model, tmp_path / "other", kept, profile)
+    with pytest.raises(ModelError, match=message):
+        chosen(asked(tmp_path, found, str(tmp_path / "other")))
 
 
 def asked_again(folder: Path, found: Catalog, trained: str, **changes: Any) -> Run:
