@@ -14,7 +14,7 @@ from hydra import compose, initialize_config_module
 from hydra.errors import HydraException
 
 from btcframe.cli import main as cli
-from btcframe.cli import session
+from btcframe.cli import models, session
 from btcframe.cli.hydra_app import composed, register
 from btcframe.cli.hydra_overrides import check_overrides
 from btcframe.errors import BtcframeError
@@ -38,7 +38,9 @@ def words_of(command: str) -> list[str]:
     """Of what a shell would make of it, without a comment, a pipe and what is left to the reader."""
     words = shlex.split(command, comments=True)
     words = words[: words.index("|")] if "|" in words else words
-    return [word.replace("…", "one") for word in words[1:] if word not in ("…", "[DIR]")]
+    pairs = zip(words[1:], words, strict=False)
+    kept = [word for word, before in pairs if word != "…" or before in ("--reason", "--why")]
+    return [word.replace("…", "one") for word in kept if word != "[DIR]"]
 
 
 def try_it(catalog: Catalog, words: list[str]) -> None:
@@ -57,9 +59,11 @@ def try_it(catalog: Catalog, words: list[str]) -> None:
         assert not settings or "=" in settings[0], settings
         if settings:
             composed(catalog, word, settings)
-    elif word == "session":
-        assert not rest or rest[0] in session.COMMANDS, rest
-        session._parsed(rest[0] if rest else "status", rest[1:])
+    elif word in ("session", "models"):
+        noun = session if word == "session" else models
+        assert not rest or rest[0] in noun.COMMANDS, rest
+        if rest:
+            noun._parsed(rest[0], rest[1:])
     elif not word.startswith("-"):
         assert word in cli.NOUNS, word
         given = rest[1:] if word == "plugins" and rest else rest

@@ -93,7 +93,8 @@ class Model(Protocol):
 
     One that finds some of its settings by itself, setting rows of the window aside, may have
     ``as_found(predictor) -> Model``: the recipe with those settings as that fit found them. Who fits it again on parts
-    of the same window then pays for that once.
+    of the same window then pays for that once. One that predicts noise, to try the plumbing, says of itself
+    ``mock = True``, a class variable: everything that rests on it is labelled.
     """
 
     def fit(self, data: TrainingSet) -> Predictor:

@@ -259,6 +259,9 @@ class Gateway(Protocol):
 
 @runtime_checkable
 class Venue(Protocol):
-    """Where orders go."""
+    """Where orders go.
+
+    One that trades real money says of itself ``real = True``: it is not opened with a model that is a mock.
+    """
 
     def open(self, instrument: Instrument, *, seed: int) -> Gateway: ...

@@ -110,7 +110,7 @@ def check_overrides(catalog: Catalog, verb: str, arguments: list[str]) -> None:
     chosen = {
         o.key_or_group: [str(v) for v in _values(o)]
         for o, _ in parsed
-        if o.key_or_group in CHOICES and not CHOICES[o.key_or_group].many
+        if o.key_or_group in CHOICES and not CHOICES[o.key_or_group].many and not o.package
     }
     folders = _own_folders(arguments)
     asked = [str(v) for o, _ in parsed if o.key_or_group == "experiment" for v in _values(o)]

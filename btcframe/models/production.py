@@ -261,7 +261,7 @@ class Follower:
             candidate = self._load(self._aliases.find(name))
         except BtcframeError:
             raise
-        except Exception as error:  # what a plugin raises must not end the thread
+        except Exception as error:  # of a plugin: its model is refused, as any that cannot be read
             raise ModelError(f"{type(error).__name__}: {error}", where=name) from error
         model = candidate.model
         number = self._numbers.setdefault(model.digest, max(self._numbers.values(), default=-1) + 1)
@@ -289,7 +289,10 @@ class Follower:
 
     def _run(self, stopped: threading.Event) -> None:
         while not stopped.wait(self._every_ns / NS):
-            self.look()
+            try:
+                self.look()
+            except Exception as error:  # noqa: BLE001 - whatever happens, the next promotion must be seen
+                self._refuse(self._alias, ModelError(f"{type(error).__name__}: {error}"))
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,8 @@ def test_overrides_that_mean_nothing(catalog: Catalog, override: str, expected: 
     "arguments",
     [
         ["~features.book"], ["~risk.confidence"], ["features=[]"], ["model=[ridge]"], ["++features.mine={plugin: book}"],
-        ["+features@features.fast=returns"], ["model=ridge,zero", "-m"], ["--cfg", "job"], ["--multi", "seed=1,2"],
+        ["+features@features.fast=returns"],
+        ["model=ensemble", "model.members=[ridge,other]", "+model@model.other=zero"], ["model=ridge,zero", "-m"], ["--cfg", "job"], ["--multi", "seed=1,2"],
         ["--cfg=job"], ["hydra.verbose=true"], ["~hydra.job.name"], [],
     ],
     ids=" ".join,

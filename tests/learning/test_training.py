@@ -17,8 +17,15 @@ from btcframe.api import TrainingSet
 from btcframe.errors import ModelError
 from btcframe.labels.forward_return import ForwardReturn
 from btcframe.learning.folds import (
-    Fold, OutOfSample, Recipe, fit_fold, joined, predict_rows, saved_folds, window_of,
-)  # fmt: skip
+    Fold,
+    OutOfSample,
+    Recipe,
+    fit_fold,
+    joined,
+    predict_rows,
+    saved_folds,
+    window_of,
+)
 from btcframe.learning.predictions import against_oracle, judge, plain_found, plain_metrics, write_predictions
 from btcframe.learning.tables import Layout, TrainingTable
 from btcframe.learning.training import path_of
@@ -256,7 +263,9 @@ def test_a_path_is_put_together_of_the_splits_that_it_names() -> None:
         rows = np.concatenate([np.arange(edges[g], edges[g + 1]) for g in groups])
         out = np.zeros((len(rows), 2), PREDICTION)
         out["model"], out["mean"] = split, 100 * split + rows[:, None]
-        parts.append(OutOfSample(rows, out, np.zeros((len(rows), 1)), np.zeros((len(rows), 2)), t.row_ns[rows]))
+        parts.append(
+            OutOfSample(rows, out, np.zeros((len(rows), 1)), np.zeros((len(rows), 2)), t.row_ns[rows])
+        )
     for splits in ([0, 0, 1], [1, 2, 2]):
         path = path_of(np.array(splits), edges, parts)
         np.testing.assert_array_equal(path.rows, np.arange(60))

@@ -294,6 +294,26 @@ def test_it_looks_in_a_thread_of_its_own() -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "model-follower"]
 
 
+def test_the_thread_survives_what_it_did_not_expect() -> None:
+    at, survived = Followed(), threading.Event()
+    at.registry.error = RecursionError("deep")
+
+    def offer(candidates: Sequence[Candidate], why: str) -> None:
+        survived.set()
+
+    def refused(kind: str, **data: Any) -> None:
+        at.told.append((kind, data))
+        at.registry.error, at.registry.now, at.registry.before = None, "bbbb", "aaaa"
+
+    at.follower._hand, at.follower._tell = offer, refused
+    with at.follower.running():
+        assert survived.wait(20)
+    assert at.told[0] == (
+        "model_refused",
+        {"model": "production", "why": "RecursionError: deep", "step": "production"},
+    )
+
+
 # -------------------------------------------------------------------------------------------- sound, and mocks
 
 

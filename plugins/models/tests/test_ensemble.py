@@ -13,6 +13,7 @@ import pytest
 
 from btcframe.api import TrainingSet
 from btcframe.errors import ModelError
+from btcframe.split import WalkForward
 from btcframe.types import NS, PREDICTION
 from btcframe_models.ensemble import Ensemble
 from btcframe_models.persistence import Persistence
@@ -43,7 +44,7 @@ def test_the_mean_is_the_weighted_sum_of_the_members() -> None:
             w * mean[:, h] for w, mean in zip(fitted.stack.weights[0, h], said, strict=True) if w > 0
         )
         np.testing.assert_allclose(out["mean"][:, h], expected, rtol=1e-12)
-        slope, offset = fitted.stack.slope[h], fitted.stack.offset[h]
+        slope, offset = fitted.stack.slope[0, h], fitted.stack.offset[0, h]
         np.testing.assert_allclose(
             out["p_up"][:, h], 1 / (1 + np.exp(-(offset + slope * expected))), rtol=1e-12
         )
@@ -71,6 +72,32 @@ def test_probabilities_and_intervals_are_what_they_say_out_of_sample() -> None:
         for sure in (out["p_up"][:, h] > 0.7, out["p_up"][:, h] < 0.3):
             happened = np.mean(y[known & sure, h] > 0)
             assert happened == pytest.approx(out["p_up"][known & sure, h].mean(), abs=0.06)
+
+
+def test_what_is_said_of_a_wild_regime_is_not_said_of_a_calm_one() -> None:
+    """The same signal with ten times the noise in every second stretch: each regime is covered, and as sure as it may be."""
+    rng = np.random.default_rng(11)
+    n = 6000
+    x, wild = rng.standard_normal((n, 2)), np.arange(n) // 100 % 2 == 1
+    y = x[:, :1] + np.where(wild, 10.0, 1.0)[:, None] * rng.standard_normal((n, 1))
+    row_ns = np.arange(n) * NS
+    data = TrainingSet(
+        x, ("a", "b"), row_ns, y, row_ns[:, None] + NS, (NS,), np.ones(n),
+        np.column_stack((~wild, wild)).astype(float), ("calm", "wild"), WalkForward(3, 0, 100), 7,
+    )  # fmt: skip
+    fitted = Ensemble(members=("ridge",), coverage=0.8).fit(cut(data, 4000))
+    out = np.zeros((n - 4000, 1), PREDICTION)
+    fitted.predict(data.x[4000:], data.regime[4000:], out)
+    y, wild = y[4000:, 0], wild[4000:]
+    inside = (out["low"][:, 0] <= y) & (y <= out["high"][:, 0])
+    for mine in (wild, ~wild):
+        assert inside[mine].mean() == pytest.approx(0.8, abs=0.04)
+    sure = np.abs(out["p_up"][:, 0] - 0.5)
+    assert sure[~wild].mean() > 5 * sure[wild].mean()
+    unknown = np.zeros((n - 4000, 1), PREDICTION)
+    fitted.predict(data.x[4000:], np.full_like(data.regime[4000:], np.nan), unknown)
+    np.testing.assert_array_equal(unknown["mean"], out["mean"])
+    assert np.unique(unknown["high"] - unknown["mean"]).size < 5, "without a regime, one interval for all"
 
 
 def test_a_regime_has_weights_of_its_own() -> None:
