@@ -33,7 +33,10 @@ def main(run: Run) -> dict[str, Any]:
     check_horizons(clock, label)
     splitter, later = splitter_of(run.config), int(run.config["later"])
     if not isinstance(splitter, WalkForward):
-        raise ConfigError("validation.scheme: regimes are compared walking forward", next="Leave it alone.")
+        raise ConfigError(
+            "validation.scheme: regimes are compared walking forward, as they are used",
+            next="Leave it alone, or: validation.scheme=walk_forward",
+        )
     plugins = {name: node["plugin"] for name, node in run.config["regimes"].items()}
     methods = walk.methods(run.components("regimes"), plugins, later)
     with contextlib.closing(source.open(seed=run.seed)) as feed, run.progress("reading") as bar:

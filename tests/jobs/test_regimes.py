@@ -208,6 +208,13 @@ def test_no_regime(tmp_path: Path, catalog: Catalog) -> None:
     assert isinstance(run.console, Said) and not run.console.lines
 
 
+def test_they_walk_forward(tmp_path: Path, catalog: Catalog) -> None:
+    validation = {"scheme": "combinatorial", "embargo": "10s"}
+    run = make_run(tmp_path, catalog, **settings(validation=validation))
+    with pytest.raises(ConfigError, match="regimes are compared walking forward"):
+        regimes_job.main(run)
+
+
 @pytest.mark.shared
 def test_a_day_with_an_outage(tmp_path: Path, catalog: Catalog) -> None:
     path = Path(__file__).parents[3] / "shared/market-data/klines/BTCUSDT-1m-2023-03-24.csv.gz"
