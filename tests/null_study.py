@@ -85,10 +85,12 @@ def band(n: int, p: float = 0.05, outside: float = OUTSIDE) -> tuple[int, int]:
 
 
 def misses(found: Sequence[Trial], horizon: int) -> int:
-    """How many of the IC's intervals do not hold 0. A run without interval is no evidence, and an error."""
-    ics = [t.metrics[horizon].ic for t in found]
-    assert all(math.isfinite(ic.low) for ic in ics)
-    return sum(not ic.low <= 0 <= ic.high for ic in ics)
+    """How many of the IC's intervals do not hold 0. A run that predicts 0 throughout has found nothing and has no IC; any
+    other without an interval is no evidence, and an error.
+    """
+    said = [t.metrics[horizon] for t in found if t.metrics[horizon].mean_abs_prediction > 0]
+    assert all(math.isfinite(m.ic.low) for m in said)
+    return sum(not m.ic.low <= 0 <= m.ic.high for m in said)
 
 
 def null_table(found: Sequence[Trial]) -> str:
@@ -100,9 +102,11 @@ def null_table(found: Sequence[Trial]) -> str:
     ]
     for h, m in enumerate(found[0].metrics):
         ics = np.array([t.metrics[h].ic.value for t in found])
+        ics = ics[np.isfinite(ics)]
         lines.append(
             f"{duration_name(m.horizon_ns):>8} {m.rows:>7,} {m.blocks:>7} {misses(found, h):>7} {f'{low} - {high}':>8} "
             f"{ics.mean():>+8.4f} {ics.std(ddof=1):>7.4f}"
+            + (f"  {len(found) - len(ics)} predict 0 throughout" if len(ics) < len(found) else "")
         )
     return "\n".join(lines)
 

@@ -111,7 +111,9 @@ def test_it_is_shown(trained: tuple[Run, TrainResult]) -> None:
     with console.capture() as capture:
         console.print(metrics_table(long, result.oracle, {"persistence": long}))
     text = capture.get()
-    assert " oracle " in text and " persistence " in text and f"{result.oracle[0].oracle.ic.value:+.3f}" in text
+    assert (
+        " oracle " in text and " persistence " in text and f"{result.oracle[0].oracle.ic.value:+.3f}" in text
+    )
     assert f"{result.oracle[0].found.value:.0%}" in text
     assert "…" not in text  # nothing is cut off
     assert verdicts(result.metrics, result.oracle).count("The oracle's IC is") == 2

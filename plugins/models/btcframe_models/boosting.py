@@ -6,7 +6,7 @@ import statistics
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from btcframe.api import TrainingSet
 from btcframe.kernels.trees import Tree, forest
 from btcframe.types import Ints
 from btcframe_models.settings import check_between, check_leaves, check_whole
-from btcframe_models.window import Window, parted, weighted_deviation, window
+from btcframe_models.window import FEWEST, Window, parted, weighted_deviation, window
 
 if TYPE_CHECKING:
     from btcframe_models.forest import ForestPredictor
@@ -80,14 +80,21 @@ class Boosting:
             If no column varies, a horizon has fewer than 40 labelled rows, or its label never changes.
         """
         from btcframe_models.forest import ForestPredictor, Grown
+        from btcframe_models.regressor import bins_of
 
         learned, rows = window("boosting", data, self.max_missing)
         train, test = parted(data, rows, self.holdout)
         horizons = range(len(data.horizons_ns))
+        bins = Bins(
+            bins_of(learned.x, self.bins, data.seed),
+            bins_of(learned.x[train], self.bins, data.seed) if len(train) else None,
+        )
         with ThreadPoolExecutor(
             len(horizons)
         ) as pool:  # scikit-learn gives the lock back while it grows a tree
-            found = list(pool.map(lambda h: self._horizon(learned, h, train, test, data.seed), horizons))
+            found = list(
+                pool.map(lambda h: self._horizon(learned, bins, h, train, test, data.seed), horizons)
+            )
         trees = [tree for _, _, sequence in found for tree in sequence]
         count = len(horizons)
         grown = Grown(
@@ -114,7 +121,7 @@ class Boosting:
         return load_forest(directory)
 
     def _horizon(
-        self, w: Window, h: int, train: Ints, test: Ints, seed: int
+        self, w: Window, bins: Bins, h: int, train: Ints, test: Ints, seed: int
     ) -> tuple[float, float, list[Tree]]:
         """Start, standard deviation of what is left, and trees of one horizon."""
         from threadpoolctl import threadpool_limits
@@ -123,9 +130,9 @@ class Boosting:
         trees, sigma = self.trees, float("nan")
         # several threads would sum in another order: the bits must not depend on how many there are
         with threadpool_limits(1, "openmp"):
-            if len(test):
-                train, test = train[known[train]], test[known[test]]
-                tried = self._regressor(trees, seed).set_params(
+            train, test = train[known[train]], test[known[test]]
+            if judged := min(len(train), len(test)) >= FEWEST:
+                tried = self._regressor(trees, bins.train, seed).set_params(
                     early_stopping=True, n_iter_no_change=self.patience, tol=0.0
                 )
                 tried.fit(
@@ -134,18 +141,28 @@ class Boosting:
                 )  # fmt: skip
                 trees = max(1, int(np.argmax(tried.validation_score_[1:])) + 1)
                 sigma = weighted_deviation(y[test] - tried.predict(w.x[test]), w.weight[test])
-            fitted = self._regressor(trees, seed).fit(w.x[known], y[known], sample_weight=w.weight[known])
-            if not len(test):
+            fitted = self._regressor(trees, bins.whole, seed)
+            fitted.fit(w.x[known], y[known], sample_weight=w.weight[known])
+            if not judged:
                 sigma = weighted_deviation(y[known] - fitted.predict(w.x[known]), w.weight[known])
         return float(fitted._baseline_prediction[0, 0]), sigma, trees_of(fitted, h)
 
-    def _regressor(self, trees: int, seed: int) -> Any:
+    def _regressor(self, trees: int, bins: Any, seed: int) -> Any:
         from btcframe_models.regressor import Regressor
 
-        return Regressor(
+        regressor = Regressor(
             learning_rate=self.learning_rate, max_iter=trees, max_leaf_nodes=self.leaves, min_samples_leaf=self.min_leaf,
             l2_regularization=self.l2, max_bins=self.bins, early_stopping=False, random_state=seed,
         )  # fmt: skip
+        regressor.bins = bins
+        return regressor
+
+
+class Bins(NamedTuple):
+    """Of the columns, for all horizons: from the whole window, and from the part of it that the rest judges."""
+
+    whole: Any
+    train: Any
 
 
 def trees_of(fitted: Any, output: int) -> list[Tree]:

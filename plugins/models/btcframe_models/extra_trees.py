@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,7 +127,8 @@ class ExtraTrees:
             n_jobs=self.jobs,
             random_state=seed,
         )
-        return regressor.fit(_single(w.x[rows]), w.y[rows] / spread, sample_weight=w.weight[rows])
+        with warnings.catch_warnings():  # scikit-learn sets filters in its threads, and may not set them back
+            return regressor.fit(_single(w.x[rows]), w.y[rows] / spread, sample_weight=w.weight[rows])
 
 
 def _single(x: Floats) -> npt.NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,14 @@ from .tree_market import FAST, FOREST, predict, training_set
 
 def test_boosting_is_scikit_learns_to_the_bit() -> None:
     ensemble = pytest.importorskip("sklearn.ensemble")
-    data = dataclasses.replace(training_set(), weight=np.ones(900))  # ours bins all rows alike
+    data = training_set()  # ours bins all rows alike, those without a label, too
+    data = dataclasses.replace(data, weight=np.ones(900), y=np.nan_to_num(data.y))
     out = predict(dataclasses.replace(FAST, holdout=0.0, max_missing=1.0).fit(data), data.x)
     for h in range(2):
-        known = np.isfinite(data.y[:, h])
         theirs = ensemble.HistGradientBoostingRegressor(
             learning_rate=0.2, max_iter=30, max_leaf_nodes=7, min_samples_leaf=20, l2_regularization=1.0, max_bins=63,
             early_stopping=False, random_state=data.seed,
-        ).fit(data.x[known], data.y[known, h], sample_weight=data.weight[known])  # fmt: skip
+        ).fit(data.x, data.y[:, h], sample_weight=data.weight)  # fmt: skip
         assert out["mean"][:, h].tobytes() == theirs.predict(data.x).tobytes()
 
 
@@ -71,6 +72,24 @@ def test_boosting_stops_where_more_trees_do_not_help() -> None:
     settled = FAST.as_found(FAST.fit(data))
     assert settled.holdout == 0 and settled.trees == many // 2
     assert len(settled.fit(noise).grown.forest.roots) == 2 * settled.trees  # nothing is looked for again
+
+
+def test_a_horizon_whose_labels_begin_late_is_not_judged_by_a_holdout() -> None:
+    """Its first labels lie in what the others are judged by."""
+    data = training_set()
+    y = data.y.copy()
+    y[:750, 0] = np.nan
+    fitted = FAST.fit(dataclasses.replace(data, y=y))
+    assert (fitted.grown.forest.outputs == 0).sum() == FAST.trees
+    assert np.isfinite(fitted.grown.sigma).all()
+
+
+def test_growing_trees_leaves_the_filters_for_warnings_alone() -> None:
+    """scikit-learn changes them in its threads, and may not change them back."""
+    before = list(warnings.filters)
+    for model in (FAST, dataclasses.replace(FOREST, trees=64, jobs=4)):
+        model.fit(training_set(3000))
+        assert list(warnings.filters) == before
 
 
 def test_no_label_of_what_is_learned_reaches_into_the_holdout() -> None:
