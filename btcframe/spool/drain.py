@@ -20,6 +20,9 @@ from btcframe.types import NS
 PATIENCE = 8
 """Attempts after which a store that takes other rows has refused these."""
 
+PROBE = 16
+"""Entries of a kind that a store which has failed is tried with: of all that waits, each attempt would unpack the whole."""
+
 FIRST_NS, LONGEST_NS = NS // 2, 60 * NS
 """How long to wait after a first failure, and at most; doubled each time, of which a random half to whole is waited."""
 
@@ -142,12 +145,18 @@ class Drain:
 
     def _bring(self, pieces: Iterable[Piece]) -> None:
         groups: dict[object, _Group] = {}
-        for piece in pieces:
-            if piece.place in self._handled:
-                continue
+        waiting: Iterable[Piece] = (piece for piece in pieces if piece.place not in self._handled)
+        if (
+            0 < self.failures < self._patience
+        ):  # then the others are looked at, too: it may be these rows alone
+            waiting = itertools.islice(waiting, PROBE)
+        for piece in waiting:
             entry = self._entry(piece)
-            if entry is not None:
-                groups.setdefault(_key(entry), []).append((piece, entry))
+            if entry is None:
+                continue
+            group = groups.setdefault(_key(entry), [])
+            if not self.failures or len(group) < PROBE:
+                group.append((piece, entry))
         taken = False
         failed: list[tuple[_Group, Exception]] = []
         for group in groups.values():

@@ -38,7 +38,7 @@ PLANTED = {"alpha": 4.0, "duration": "24h"}
 PLANTED_SEEDS = (1, 2, 3)
 SHARE = 0.8
 """Of the oracle's IC, that the ensemble must reach where the signal is strong enough for anybody to see: docs/drills.md."""
-SHUFFLES = 40
+SHUFFLES = 20
 
 
 def features() -> dict[str, Any]:

@@ -40,6 +40,8 @@ LEARN = ("ridge", *SMALL)
 
 models = pytest.mark.parametrize("name", sorted(ALL))
 learning = pytest.mark.parametrize("name", sorted(LEARN))
+knowing = pytest.mark.parametrize("name", sorted(set(ALL) - {"mock"}))
+"""All but `mock`, whose noise is drawn from the bits of the row."""
 
 
 def predict(predictor: Any, data: TrainingSet, x: np.ndarray | None = None) -> np.ndarray:
@@ -87,7 +89,7 @@ def test_a_horizon_without_labels_is_refused_by_name(name: str) -> None:
         ALL[name].fit(dataclasses.replace(data, y=data.y * (1.0, np.nan)))
 
 
-@models
+@knowing
 @pytest.mark.parametrize("value", [np.nan, 7.0, np.inf], ids=["missing", "constant", "infinite"])
 def test_a_column_that_says_nothing_is_as_good_as_absent(name: str, value: float) -> None:
     data = with_column(training_set(), 3, value)
@@ -112,7 +114,7 @@ def test_rows_without_weight_are_no_rows(name: str) -> None:
         ALL[name].fit(dataclasses.replace(data, weight=np.zeros(800)))
 
 
-@models
+@knowing
 def test_what_is_infinite_is_missing(name: str) -> None:
     data = training_set()
     wild = np.where(np.isnan(data.x), np.where(np.arange(800)[:, None] % 2, np.inf, -np.inf), data.x)
