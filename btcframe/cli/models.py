@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from btcframe.cli import models_told
+from btcframe.cli.arguments import parsed
 from btcframe.config import Promote
 from btcframe.errors import ConfigError, did_you_mean
 from btcframe.learning.promotion import candidate, check_promoted, line, offer
@@ -57,29 +58,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parsed(command: str, arguments: Sequence[str]) -> _Asked:
-    known = _FLAGS[command]
-    words: list[str] = []
-    flags: dict[str, str] = {}
-    left = list(arguments)
-    while left:
-        argument = left.pop(0)
-        if not argument:
-            raise ConfigError(
-                f"btcframe models {command}: an argument is empty", hint="Is a variable of the shell not set?"
-            )
-        if not argument.startswith("-"):
-            words.append(argument)
-            continue
-        name, equals, value = argument.partition("=")
-        if name not in known or (equals and not known[name]):
-            raise ConfigError(
-                f"btcframe models {command} takes no {argument!r}", hint=f"It takes {', '.join(known)}."
-            )
-        if known[name]:
-            value = value if equals else left.pop(0) if left else ""
-            if not value.strip():
-                raise ConfigError(f"btcframe models {command} {name} needs a value")
-        flags[name] = value
+    words, flags = parsed(f"btcframe models {command}", arguments, _FLAGS[command])
     least, most = _WORDS[command]
     if not least <= len(words) <= most:
         count = f"{least}" if least == most else f"{least} to {most}"

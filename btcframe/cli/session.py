@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from btcframe.cli.arguments import parsed
 from btcframe.cli.session_status import CONDITIONS, lines
 from btcframe.errors import ConfigError, SessionError, StoreError, did_you_mean
 from btcframe.watch.status import RUNNING, Status, read_status, running
@@ -62,26 +63,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parsed(command: str, arguments: Sequence[str]) -> _Asked:
-    known = _FLAGS[command]
-    words: list[str] = []
-    flags: dict[str, str] = {}
-    left = list(arguments)
-    while left:
-        argument = left.pop(0)
-        if not argument.startswith("-"):
-            words.append(argument)
-            continue
-        name, equals, value = argument.partition("=")
-        if name not in known or (equals and not known[name]):
-            raise ConfigError(
-                f"btcframe session {command} takes no {argument!r}",
-                hint=f"It takes {', '.join(known)}.",
-            )
-        if known[name] and not equals:
-            if not left:
-                raise ConfigError(f"btcframe session {command} {name} needs a value")
-            value = left.pop(0)
-        flags[name] = value
+    words, flags = parsed(f"btcframe session {command}", arguments, _FLAGS[command])
     most = 2 if command == "explain" else 1
     if len(words) > most:
         raise ConfigError(

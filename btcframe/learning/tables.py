@@ -2,7 +2,7 @@
 
 One row of `l2_training_data` is row_ns, symbol, flags, quality, mid, microprice, the feature columns, the regime's
 descriptors, and per label the value and `<label>_t_end`, when it is known. Nothing in it is fitted. The quality (docs/quality.md)
-is what a row weighs in training.
+is what a row weighs in training, times the uniqueness of its labels.
 """
 
 from __future__ import annotations
