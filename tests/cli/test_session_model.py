@@ -43,7 +43,7 @@ def test_which_one_predicts_and_how_it_fares(tmp_path: Path) -> None:
         9000, "", {"a": 0.5, "b": 0.1, "c": math.nan}, {}, {"b": 0.4}, (live._replace(low=math.nan), live)
     )
     told = shown(tmp_path, session)
-    assert max(map(len, told)) <= 80
+    assert max(map(len, told[1:])) <= 80  # the first names its directory
     words = [" ".join(line.split()) for line in told]
     first = words.index("previous 0123456789ab, MOCK: noise, its data ended 1.5 min ago")
     assert words[first + 1 : first + 6] == [

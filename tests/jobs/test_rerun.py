@@ -12,6 +12,7 @@ import pytest
 
 from btcframe import jobs
 from btcframe.errors import ConfigError, DataError, ReplayError
+from btcframe.models.artefacts import read_manifest
 from btcframe.plugins import discover
 from btcframe.run import MANIFEST, Run, load_manifest
 from btcframe.sessions.session import TABLES
@@ -46,8 +47,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def contents(directory: Path) -> dict[str, str]:
+    """Checksums of the models' files; of a manifest, which names its run, the digest of what was fitted."""
     return {
-        str(p.relative_to(directory)): hashlib.sha256(p.read_bytes()).hexdigest()
+        str(p.relative_to(directory)): read_manifest(p.parent)["digest"]
+        if p.name == MANIFEST
+        else hashlib.sha256(p.read_bytes()).hexdigest()
         for p in sorted((directory / "models").rglob("*"))
         if p.is_file()
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -103,8 +104,12 @@ def test_a_process_that_dies(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_ends_them_all(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        list(train_folds(work(table(800), Interrupts(str(tmp_path))), jobs=2, directory=tmp_path))
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # who started the tests may ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(train_folds(work(table(800), Interrupts(str(tmp_path))), jobs=2, directory=tmp_path))
+    finally:
+        signal.signal(signal.SIGINT, before)
     workers = [p.name for p in tmp_path.iterdir()]
     assert workers and not any(Path("/proc", pid).exists() for pid in workers)
 
