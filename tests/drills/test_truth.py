@@ -1,6 +1,7 @@
 """What is hidden is found, what is not there is not, a leak is told, and the past does not know the future.
 
-Of the ensemble: the same for ridge stands in test_null.py. Seeds and strengths stand here beforehand; none is chosen.
+Of the ensemble: the same for ridge stands in test_null.py. No seed was chosen;
+the strength of the planted signal was, see docs/drills.md.
 """
 
 from __future__ import annotations
