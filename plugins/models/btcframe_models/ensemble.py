@@ -24,8 +24,9 @@ class Ensemble:
     training window when fitted on what was before them (purged): so a member that learned noise by heart gets
     nothing. The weights need not add up to 1: what is too loud is turned down. The same predictions tell the rest.
     p_up = 1/(1 + exp(−(a + b·mean))), a logistic regression of the direction on the mean, and the interval
-    low … high is conformal: quantiles of what was left, so that it covers as often as it says as long as
-    the market stays as wild as it was. Where the window is too short for that, the members count the same, and
+    low … high is conformal: quantiles of what was left, so that it covers as often as it says as long as a regime
+    stays as wild as it was. Both are learned for each regime, its rows weighted by its probability, and mixed by the
+    probabilities of the row; where these are not known, those of all rows count. Where the window is too short for that, the members count the same, and
     there is neither probability nor interval; a warning says so.
 
     Parameters
