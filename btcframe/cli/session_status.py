@@ -130,7 +130,7 @@ def _model(told: Mapping[str, Any], signals: Mapping[str, Any]) -> list[str]:
         return []
     age_ns = signals["model_age_ns"]
     which = [f"{told['step']} {told['digest'][:12]}".strip()] + ["MOCK: noise"] * told["mock"]
-    which += [f"its data ended {_ago(age_ns)}"] * (age_ns is not None) + [told["why"]] * bool(told["why"])
+    which += [_data(age_ns)] * (age_ns is not None) + [told["why"]] * bool(told["why"])
     shown = [*_lines("", which), *_lines("refused", [told["refused"]] * bool(told["refused"]))]
     moved = [f"{name} {_number(psi)}" for name, psi in told["drifted"].items()]
     shown += _lines("moved", [told["note"]] if told["note"] else moved or ["no column: all PSI up to 0.25"])
@@ -141,6 +141,12 @@ def _model(told: Mapping[str, Any], signals: Mapping[str, Any]) -> list[str]:
         if ic["low"] is not None
     ]
     return shown + _lines("live IC", live or ["too few labels have ended"])
+
+
+def _data(age_ns: int) -> str:
+    if age_ns < 0:
+        return f"its data ends {_time(-age_ns)} later: it may know this market"
+    return f"its data ended {_ago(age_ns)}"
 
 
 def _number(value: float | None, digits: int = 2) -> str:

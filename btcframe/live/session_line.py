@@ -119,6 +119,10 @@ def ending(plain: Mapping[str, Any], stopped: str, predicted: bool, store: str, 
     lines.append(f"Slow lane: {counted(lane['items'], 'item')}, {most}{died}")
     lines.append(store)
     lines += _models(plain["model"], counters["models"])
+    if (plain["model"].get("fitted_ns") or 0) > (plain["first_ns"] or 0):
+        lines.append(
+            "It was fitted on data that ends after this session began: what it did here proves nothing."
+        )
     if plain["contained"]:
         parts = ", ".join(f"{name} ({why})" for name, why in plain["contained"].items())
         lines.append(f"Switched off: {parts}")

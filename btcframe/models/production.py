@@ -318,7 +318,9 @@ class Production:
     def plain(self) -> dict[str, Any]:
         """Who predicts, why, and how that model fares, as plain values; for any thread."""
         refused = self.follower.refused if self.follower else ""
-        return self.ladder.standing._asdict() | {"refused": refused, **self.watch.health.plain()}
+        present = self.ladder.present
+        told = {"refused": refused, "fitted_ns": present.fitted_ns if present else 0}
+        return self.ladder.standing._asdict() | told | self.watch.health.plain()
 
 
 def rehearse(candidate: Candidate) -> None:

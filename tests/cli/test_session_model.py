@@ -55,6 +55,13 @@ def test_which_one_predicts_and_how_it_fares(tmp_path: Path) -> None:
     ]
 
 
+def test_a_model_of_later_data_may_know_the_market(tmp_path: Path) -> None:
+    later = market(ladder(1000, -1), ladder(1002, 1), model_ns=NOW_NS + 7200 * NS)
+    with watching(tmp_path, WithModel().live(market=later)):
+        told = [" ".join(line.split()) for line in lines(read_status(tmp_path))]
+    assert any("its data ends 2 h later: it may know this market" in line for line in told)
+
+
 def test_what_is_not_known_yet_says_so(tmp_path: Path) -> None:
     session = WithModel()
     session.health = Health(9, "too few rows yet: 9 of 2,048")

@@ -92,6 +92,18 @@ def test_the_model_at_the_end() -> None:
     ]
 
 
+def test_a_model_that_has_seen_the_market_proves_nothing() -> None:
+    plain = {
+        "first_ns": 5 * NS, "last_ns": 6 * NS, "contained": {}, "state": "active", "cause": "", "latency": {},
+        "counters": COUNTERS | {"models": {"fallen": 0, "looks": 0, "promoted": 0, "refused": 0}},
+    }  # fmt: skip
+    told = "It was fitted on data that ends after this session began: what it did here proves nothing."
+    for fitted_ns, said in ((0, False), (5 * NS, False), (6 * NS, True)):
+        model = MODEL | {"fitted_ns": fitted_ns}
+        lines = ending(plain | {"model": model}, "asked", True, "Store: 70 rows", 256_000_000).splitlines()
+        assert (told in lines) == said
+
+
 def test_a_trader_that_is_halted_says_so_first() -> None:
     assert line(session(state="halted", cause="halt: by hand")).startswith("HALTED: by hand · 0:00:10")
     assert line(session(state="halted", cause="halt")).startswith("HALTED · 0:00:10")
