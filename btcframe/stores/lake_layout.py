@@ -7,6 +7,7 @@ build the fingerprint of its files. Both are read and written; only what is writ
 from __future__ import annotations
 
 import json
+import uuid
 
 import pyarrow as pa
 
@@ -54,9 +55,17 @@ def mark(files: Files, *, older: bool = False) -> bool:
     there = layout(files)
     if there == LAYOUT or (there and not older):
         return False
-    if files.local:
+    said = json.dumps({"layout": LAYOUT}).encode()
+    if (
+        files.local
+    ):  # whole or not there, for another process may look now; an object store's files are so anyway
         files.filesystem.create_dir(files.base)
-    with files.filesystem.open_output_stream(f"{files.base}/{FILE}") as out:
-        out.write(json.dumps({"layout": LAYOUT}).encode())
+        unfinished = f"{files.base}/.{FILE}.{uuid.uuid4().hex}"
+        with files.filesystem.open_output_stream(unfinished) as out:
+            out.write(said)
+        files.filesystem.move(unfinished, f"{files.base}/{FILE}")
+    else:
+        with files.filesystem.open_output_stream(f"{files.base}/{FILE}") as out:
+            out.write(said)
     files.settle(FILE)
     return True

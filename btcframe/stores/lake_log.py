@@ -10,7 +10,7 @@ import contextlib
 import json
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import deltalake
@@ -149,11 +149,16 @@ def look(path: str) -> Table | None:
         return None
 
 
-def create(path: str, schema: pa.Schema, partitions: Sequence[str]) -> Table:
-    """Make a table; the one that is there if another process was faster."""
+def create(
+    path: str, schema: pa.Schema, partitions: Sequence[str], settings: Mapping[str, str] = SETTINGS
+) -> Table:
+    """Make an empty table; the one that is there if another process was faster, before or while this one makes it."""
     try:
         made = deltalake.DeltaTable.create(
-            path, deltalake.Schema.from_arrow(schema), partition_by=list(partitions), configuration=SETTINGS
+            path,
+            deltalake.Schema.from_arrow(schema),
+            partition_by=list(partitions),
+            configuration=dict(settings),
         )
     except (CommitFailedError, DeltaError):
         there = look(path)

@@ -24,7 +24,7 @@ from btcframe.errors import StoreError
 from btcframe.stores import lake_layout
 from btcframe.stores.lake import Lake
 from btcframe.stores.lake_files import File
-from btcframe.stores.lake_log import PATIENCE_S, SETTINGS, Table, look, reported, tries
+from btcframe.stores.lake_log import PATIENCE_S, SETTINGS, Table, create, look, reported, tries
 from btcframe.stores.lake_writing import Unfinished
 from btcframe.stores.records import TABLES, check_table, checked, unseen
 
@@ -218,10 +218,8 @@ def _look(lake: Lake, table: str) -> Table | None:
 def _made(lake: Lake, table: str) -> Table:
     """An empty table. Two processes that made one with rows in it would both succeed: the log knows of no conflict."""
     lake_layout.mark(lake.files)
-    path = f"{lake.root}/{table}"
     settings = SETTINGS | {"delta.dataSkippingStatsColumns": "run,n"}
-    deltalake.DeltaTable.create(path, TABLES[table], mode="ignore", configuration=settings)
-    return Table(deltalake.DeltaTable(path))
+    return create(f"{lake.root}/{table}", TABLES[table], (), settings)
 
 
 def _current(lake: Lake, table: str) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from btcframe.plugins import discover
 from btcframe.sessions.records import records_of
 from btcframe.stores import lake_records
 from btcframe.stores.delta import Delta
+from btcframe.stores.lake import Lake
 from btcframe.stores.records import TABLES, checked, time_of
 from btcframe.stores.timescale import Timescale
 
@@ -180,6 +182,20 @@ def test_processes_that_sweep_into_a_lake_that_is_not_there_yet(tmp_path: Path) 
         process.join(timeout=60)
     expected = [("one", 600), *((f"p{i}", 600) for i in range(3))]
     assert runs_in(read(store, "equity")) == expected == runs_in(read(store, "runs"))
+
+
+def test_four_that_make_one_table_at_the_same_moment(tmp_path: Path) -> None:
+    """Several looked and saw none: whoever comes second takes the first one's."""
+    lakes = [Delta(str(tmp_path / "lake"))._lake for _ in range(4)]
+    for table in ("equity", "runs", "intents", "fills"):
+        together = threading.Barrier(len(lakes), timeout=60)
+
+        def make(lake: Lake, table: str = table, together: threading.Barrier = together) -> list[str]:
+            together.wait()
+            return lake_records._made(lake, table).schema().names
+
+        with ThreadPoolExecutor(len(lakes)) as threads:
+            assert list(threads.map(make, lakes)) == [TABLES[table].names] * len(lakes)
 
 
 def test_writers_of_one_run_on_a_server(plain: Timescale) -> None:
