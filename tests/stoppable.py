@@ -10,7 +10,7 @@ from small_trader import EVENTS, Script, trader
 
 from btcframe.api import Account, Action, Intent, Market, Position, Stop, Veto
 from btcframe.trading.trader import Trader
-from btcframe.types import TimeInForce
+from btcframe.types import EventArray, TimeInForce
 
 HALF = len(EVENTS) // 2
 FAR = 5000
@@ -53,10 +53,10 @@ def later(subject: Trader, since: int = HALF) -> Trader:
     return subject
 
 
-def begun(policy: Any = HOLD, **settings: Any) -> Trader:
+def begun(policy: Any = HOLD, *, events: EventArray = EVENTS, **settings: Any) -> Trader:
     """A trader in the middle of the market."""
     subject = trader(policy, **settings)
-    subject.consume(EVENTS[:HALF])
+    subject.consume(events[:HALF])
     return subject
 
 

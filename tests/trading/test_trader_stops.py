@@ -185,14 +185,14 @@ def test_reducing_gets_graver_and_never_lighter_by_itself() -> None:
 
 
 def test_the_day_begins_at_its_first_mark() -> None:
-    subject = begun()
+    today = EVENTS.copy()  # in the middle of the market it is midnight
+    tomorrow = (int(today["local_ts"][HALF]) // DAY + 1) * DAY
+    today["local_ts"] += tomorrow - today["local_ts"][HALF]
+    subject = begun(events=today)
     first = subject.audit.equity.records["equity"][0]
     assert subject.account().day_equity == first == 100_000.0
-    tomorrow = (int(EVENTS["local_ts"][HALF]) // DAY + 1) * DAY
-    moved = EVENTS[HALF:].copy()
-    moved["local_ts"] += tomorrow - moved["local_ts"][0]
-    subject.consume(moved[:1])
-    subject.consume(moved[1:])
+    subject.consume(today[HALF : HALF + 1])
+    subject.consume(today[HALF + 1 :])
     equity = subject.audit.equity.records
     assert subject.account().day_equity == equity["equity"][equity["row_ns"] >= tomorrow][0] != first
 
