@@ -18,6 +18,7 @@ from btcframe.sources.session_log import RecordedSession
 from btcframe.sources.synthetic import Synthetic
 from btcframe.stores.delta import Delta
 from btcframe.stores.timescale import Timescale
+from btcframe.venues.ccxt import Ccxt
 from btcframe.venues.sim import Sim
 
 
@@ -38,5 +39,5 @@ def btcframe_components() -> Mapping[str, Mapping[str, type]]:
         "clock": {"time": TimeClock},
         "label": {"forward_return": ForwardReturn, "triple_barrier": TripleBarrier},
         "store": {"delta": Delta, "timescale": Timescale},
-        "venue": {"sim": Sim},
+        "venue": {"ccxt": Ccxt, "sim": Sim},
     }

@@ -21,7 +21,11 @@ from btcframe.slots import CHOICES
 from btcframe.split import WalkForward
 from btcframe.types import duration_ns
 
-LOOKED_AT = {"db": ("store", "spool"), "exchange": ("source", "seed", "exchange")}
+LOOKED_AT = {
+    "db": ("store", "spool"),
+    "exchange": ("source", "seed", "exchange"),
+    "doctor": ("source", "store", "spool", "venue", "trade"),
+}
 """What takes overrides and is no job, and the settings that it looks at: all others would do nothing."""
 
 
@@ -71,6 +75,37 @@ class Validation:
     jobs: int | None = 1
     uniqueness: bool = True
     final: bool = False
+
+
+@dataclass
+class Sweep:
+    """Several runs of one command line: docs/sweeps.md.
+
+    Parameters
+    ----------
+    most : int          jobs that a sweep may have without being asked about
+    objective : str     the number that a sweeper optimises: a path into a run's manifest, e.g.
+                        results.train.metrics.0.ic.value; "": none
+    """
+
+    most: int = 1000
+    objective: str = ""
+
+
+@dataclass
+class Engine:
+    """Where the heavy parts of a run are worked on: docs/sweeps.md. Results do not change.
+
+    Parameters
+    ----------
+    kind : str       local: in processes of this machine; ray: on a cluster
+    address : str    ray: HOST:PORT of its head, or ray://HOST:PORT; "": a cluster of this machine's own, for this run
+    jobs : int       pieces of work at a time, null for as many as there are cores
+    """
+
+    kind: str = "local"
+    address: str = ""
+    jobs: int | None = 1
 
 
 @dataclass
@@ -176,6 +211,7 @@ class Trade:
     stall : str         a feature that takes longer for a row is switched off, and nothing more is opened
     metrics : str       where Prometheus may ask, e.g. 127.0.0.1:8770; "": nowhere
     follow : str        how often it looks whether `trained`, an alias, names another model now; 0s: never
+    confirm_live : bool     that real money is meant: a venue that trades it is not opened without
     """
 
     duration: str = "0s"
@@ -183,6 +219,7 @@ class Trade:
     stall: str = "250ms"
     metrics: str = ""
     follow: str = "5s"
+    confirm_live: bool = False
 
 
 @dataclass
@@ -221,6 +258,14 @@ class Exchange:
     idle : str          a client that says nothing for so long is disconnected
     limited : bool      whether requests and new connections are counted, and 403 is answered, as Bybit does
     faults : list       what goes wrong by itself: NAME[@FIRST][/EVERY][+LASTING][*AMOUNT][:TOPIC], e.g. drop@10s/30s
+    balances : list     what its account begins with: COIN:AMOUNT, e.g. [USDT:100000,BTC:2]
+    leverage : float    of the account's futures, until it is set
+    maker_fee : float   rate that makers pay in futures
+    taker_fee : float   rate that takers pay in futures
+    spot_fee : float    rate that all pay on spot
+    rights : list       what its key may do: Order, Position, SpotTrade; AccountTransfer, Withdraw, DerivativesTrade
+    read_only : bool    its key may look, and change nothing
+    hedge : bool        its account holds both sides of a future side by side: its orders are refused
     """
 
     symbols: list[str] = field(default_factory=list)
@@ -233,6 +278,14 @@ class Exchange:
     idle: str = "10m"
     limited: bool = True
     faults: list[str] = field(default_factory=list)
+    balances: list[str] = field(default_factory=lambda: ["USDT:100000"])
+    leverage: float = 10.0
+    maker_fee: float = 0.0002
+    taker_fee: float = 0.00055
+    spot_fee: float = 0.001
+    rights: list[str] = field(default_factory=lambda: ["Order", "Position", "SpotTrade"])
+    read_only: bool = False
+    hedge: bool = False
 
 
 @dataclass
@@ -266,6 +319,8 @@ class Root:
     build: Build = field(default_factory=Build)
     validation: Validation = field(default_factory=Validation)
     promote: Promote = field(default_factory=Promote)
+    sweep: Sweep = field(default_factory=Sweep)
+    engine: Engine = field(default_factory=Engine)
     backtest: Backtest = field(default_factory=Backtest)
     state: State = field(default_factory=State)
     spool: Spool = field(default_factory=Spool)
@@ -335,8 +390,8 @@ def nodes(config: Mapping[str, Any]) -> list[tuple[str, str, Any]]:
     return found
 
 
-def experiments(config_paths: Iterable[str]) -> list[str]:
-    """Names of the experiment files of btcframe and of the plugins' config packages."""
+def presets(config_paths: Iterable[str], group: str = "experiment") -> list[str]:
+    """Names of the files of a config group, of btcframe and of the plugins' config packages."""
     found = set()
     for path in ("pkg://btcframe.conf", *config_paths):
         if path.startswith("pkg://"):
@@ -344,7 +399,7 @@ def experiments(config_paths: Iterable[str]) -> list[str]:
             folder: Traversable = resources.files(package).joinpath(*parts)
         else:
             folder = Path(path.removeprefix("file://"))
-        folder = folder.joinpath("experiment")
+        folder = folder.joinpath(group)
         if folder.is_dir():
             found |= {f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")}
     return sorted(found)

@@ -94,6 +94,18 @@ class PromotionError(BtcframeError):
     exit_code = 9
 
 
+class DoctorError(BtcframeError):
+    """Something that `btcframe doctor` looks at fails; `trade` refuses to trade real money with it."""
+
+    exit_code = 10
+
+
+class SweepError(BtcframeError):
+    """A sweep of which jobs are not complete; the others are whole."""
+
+    exit_code = 11
+
+
 EXIT_INTERRUPTED = 130
 
 

@@ -7,10 +7,12 @@ handed the catalog. The builder builds only what the catalog holds: a config can
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 import logging
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +20,7 @@ import pluggy
 
 from btcframe import hookspecs
 from btcframe.api import SessionEvent
+from btcframe.api import version as api_version
 from btcframe.errors import BtcframeError, ConfigError, PluginError, did_you_mean
 from btcframe.schema import REQUIRED, RESERVED, Field, convert, fields_of, unknown_keys
 from btcframe.slots import SLOTS
@@ -186,7 +189,8 @@ def discover(extra: Iterable[tuple[str, Any]] = ()) -> Catalog:
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     failures: list[Failure] = []
-    plugins = [p for p in _load(failures, extra) if _register(manager, p, failures)]
+    loaded = [p for p in _load(failures, extra) if _fits(p, failures)]
+    plugins = [p for p in loaded if _register(manager, p, failures)]
     found = [c for plugin in plugins for c in _components(manager, plugin, failures)]
     paths = [p for plugin in plugins for p in _config_paths(manager, plugin, failures)]
     return Catalog(
@@ -209,18 +213,31 @@ def _load(failures: list[Failure], extra: Iterable[tuple[str, Any]]) -> Iterable
         try:
             module = entry.load()
         except Exception as error:  # noqa: BLE001 - a stranger's code may fail in any way; the rest must work
-            failures.append(
-                Failure(
-                    entry.name,
-                    name,
-                    f"import failed: {type(error).__name__}: {error}",
-                    traceback.format_exc(),
-                )
-            )
+            what = f"import failed: {type(error).__name__}: {error}"
+            if newer := api_version.newer(_source(entry)):
+                what = f"{newer}: {what}"
+            failures.append(Failure(entry.name, name, what, traceback.format_exc()))
             continue
         yield Plugin(entry.name, name, version, module)
     for entry_name, module in extra:
         yield Plugin(entry_name, getattr(module, "__name__", entry_name), "0", module)
+
+
+def _source(entry: importlib.metadata.EntryPoint) -> str:
+    """Text of the module an entry point names, without importing it; "" where it cannot be read."""
+    try:
+        spec = importlib.util.find_spec(entry.module)  # of a module in a package it imports the package
+        return "" if spec is None or not spec.has_location else Path(str(spec.origin)).read_text("utf-8")
+    except Exception:  # noqa: BLE001 - a stranger's code may fail in any way; why it was not imported is known
+        return ""
+
+
+def _fits(plugin: Plugin, failures: list[Failure]) -> bool:
+    """Whether it was written for a plugin API that is this one."""
+    what, cure = api_version.misfit(getattr(plugin.module, api_version.DECLARED, api_version.FIRST))
+    if what:
+        failures.append(Failure(plugin.name, plugin.distribution, what, cure))
+    return not what
 
 
 def _register(manager: pluggy.PluginManager, plugin: Plugin, failures: list[Failure]) -> bool:

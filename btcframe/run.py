@@ -218,10 +218,12 @@ def describe(config: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
     """Everything needed to run this again to the same bits, before it ran.
 
     The store and the runs that are read are not part of `config_hash`: where something lies does not change what it
-    is. Which models were traded, and from which state, a backtest tells by their digests.
+    is, nor does where it is worked on. Which models were traded, and from which state, a backtest tells by their digests.
     """
     identity = {
-        k: v for k, v in config.items() if k not in ("store", "trained", "session", "warm_start", "beside")
+        k: v
+        for k, v in config.items()
+        if k not in ("store", "trained", "session", "warm_start", "beside", "sweep", "engine")
     }
     plugins = {p.distribution: p.version for p in catalog.plugins}
     return {

@@ -201,6 +201,10 @@ class OrderReason(IntEnum):
     SELF = 10  # it would have met another order of ours
     CLOSED = 11  # the market is halted
     VENUE = 12  # the venue's own cause
+    LOST = 13  # it never reached the venue
+    JOURNAL = 14  # it could not be written down before it was to be sent, so it was not
+    RATE = 15  # too many requests
+    KEYS = 16  # the venue takes our key no more
 
 
 ORDER = np.dtype(

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
+from answering_venue import Elsewhere
 from jobs.small import Said, make_run
 
 from btcframe import jobs
@@ -27,7 +28,7 @@ from btcframe.hookspecs import hookimpl
 from btcframe.plugins import Catalog, discover
 from btcframe.run import Run
 from btcframe.stores.delta import Delta
-from btcframe.types import TimeInForce
+from btcframe.types import OrderState, TimeInForce
 from btcframe.venues.sim import Sim
 
 SYMBOL = "BTC/USDT:USDT"
@@ -58,6 +59,45 @@ class Nervous:
             return []
         side = -1 if position.lots > 0 else 1
         return [Intent(Action.SUBMIT, side, 10, 0, TimeInForce.IOC, reason="nervous")]
+
+
+@dataclass(frozen=True)
+class Restless:
+    """Joins, amends, cancels and takes at every row, and never holds much.
+
+    Parameters
+    ----------
+    most : int      lots held, about
+    """
+
+    most: int = 60
+
+    @property
+    def wakes(self) -> Wakes:
+        return Wakes()
+
+    def decide(self, market: Market, position: Position) -> list[Intent]:
+        if not market.usable:
+            return []
+        n, out = market.now_ns // 100_000_000, list[Intent]()
+        best = {1: int(market.bid_ticks[0]), -1: int(market.ask_ticks[0])}
+        for order in position.working:
+            if order.state == OrderState.PENDING_CANCEL:
+                continue
+            if n % 3 == order.order_id % 3:
+                out.append(Intent(Action.CANCEL, order_id=order.order_id))
+            elif n % 2 and order.ticks != best[order.side]:
+                out.append(
+                    Intent(Action.AMEND, lots=order.lots + 1, ticks=best[order.side], order_id=order.order_id)
+                )
+        side = 1 if n % 2 else -1
+        if abs(position.lots) >= self.most:
+            side = -1 if position.lots > 0 else 1
+        if len(position.working) < 4:
+            out.append(Intent(Action.SUBMIT, side, 10 + n % 7, best[side], TimeInForce.GTC))
+        if not n % 3:
+            out.append(Intent(Action.SUBMIT, side, 10, 0, TimeInForce.IOC))
+        return out
 
 
 @dataclass(frozen=True)
@@ -144,10 +184,10 @@ def down() -> None:
 
 def catalog() -> Catalog:
     components = {
-        "policy": {"nervous": Nervous},
+        "policy": {"nervous": Nervous, "restless": Restless},
         "features": {"moody": Moody},
         "store": {"flaky": Flaky},
-        "venue": {"elsewhere": Sim},
+        "venue": {"elsewhere": Sim, "real": Elsewhere},
     }
     plugin = SimpleNamespace(__name__="sessions", btcframe_components=hookimpl(lambda: components))
     return discover([("sessions", plugin)])

@@ -5,80 +5,44 @@ Nothing is run. What stands for something of the reader's own (runs/…, DIR, FI
 
 from __future__ import annotations
 
-import re
-import shlex
+import importlib.util
+import sys
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_module
-from hydra.errors import HydraException
+from typed_commands import WRONG, commands, try_it, words_of
 
-from btcframe.cli import main as cli
-from btcframe.cli import models, session
-from btcframe.cli.hydra_app import composed, register
-from btcframe.cli.hydra_overrides import check_overrides
-from btcframe.errors import BtcframeError
+from btcframe.cli.hydra_app import register
 from btcframe.plugins import Catalog, discover
 
-PAGES = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
-SWEPT = re.compile(r"^(\w[\w.]*)=([^\[{,]+),.*")
-"""One setting with several values, of which the first is tried."""
-WRONG = (AssertionError, BtcframeError, HydraException)
-
-
-def commands(text: str) -> list[str]:
-    """Lines of a block that begin with btcframe, and what stands between backquotes."""
-    lines = [line.strip() for line in text.splitlines() if line.startswith("    btcframe ")]
-    fenced = [line for block in text.split("```")[1::2] for line in block.splitlines()[1:]]
-    quoted = re.findall(r"(?<!`)`(btcframe [^`\n]+)`", text)
-    return lines + [line.strip() for line in fenced if line.startswith("btcframe ")] + quoted
-
-
-def words_of(command: str) -> list[str]:
-    """Of what a shell would make of it, without a comment, a pipe and what is left to the reader."""
-    words = shlex.split(command, comments=True)
-    words = words[: words.index("|")] if "|" in words else words
-    pairs = zip(words[1:], words, strict=False)
-    kept = [word for word, before in pairs if word != "…" or before in ("--reason", "--why")]
-    return [word.replace("…", "one") for word in kept if word != "[DIR]"]
-
-
-def try_it(catalog: Catalog, words: list[str]) -> None:
-    """Raise what the command would say before any work."""
-    word, rest = words[0], words[1:]
-    if word in cli.VERBS:
-        rest = [arg for arg in cli._positional(word, rest) if arg not in ("--cfg", "job")]
-        check_overrides(catalog, word, rest)
-        if not rest:
-            return  # tests/test_conf.py composes every verb
-        with initialize_config_module("btcframe.conf", version_base="1.3"):
-            compose(word, overrides=[SWEPT.sub(r"\1=\2", arg) for arg in rest if arg != "-m"])
-    elif word in ("db", "exchange"):
-        given = rest[1:] if rest and rest[0] in cli.SUBCOMMANDS[word] else rest
-        settings = [arg for arg in given if not arg.startswith("--")]
-        assert not settings or "=" in settings[0], settings
-        if settings:
-            composed(catalog, word, settings)
-    elif word in ("session", "models"):
-        noun = session if word == "session" else models
-        assert not rest or rest[0] in noun.COMMANDS, rest
-        if rest:
-            noun._parsed(rest[0], rest[1:])
-    elif not word.startswith("-"):
-        assert word in cli.NOUNS, word
-        given = rest[1:] if word == "plugins" and rest else rest
-        assert word != "plugins" or not rest or rest[0] in cli.SUBCOMMANDS[word], rest
-        assert all(arg in cli.SUBCOMMANDS[word] for arg in given if arg.startswith("-")), rest
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = sorted(DOCS.rglob("*.md"))
+HOW_TO = (DOCS / "how-to" / "plugin.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+"""A first plugin, whole."""
 
 
 @pytest.fixture(scope="module")
-def catalog() -> Catalog:
-    found = discover()
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
+    """What is installed, and the plugin that the pages tell of: it stands in two of them, and must be one."""
+    site = tmp_path_factory.mktemp("site")
+    (site / "my_alpha.py").write_text(HOW_TO, encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("my_alpha", site / "my_alpha.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "my_alpha", module)  # where the types of a dataclass are looked up
+        spec.loader.exec_module(module)
+        found = discover([("my_alpha", module)])
     register(found)
     return found
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_plugin_of_the_page_is_that_of_the_readme() -> None:
+    readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    assert f"```python\n# my_alpha/__init__.py\n{HOW_TO}```" in readme
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS).with_suffix("")))
 def test_every_command_can_be_typed(catalog: Catalog, page: Path) -> None:
     wrong = []
     for command in commands(page.read_text(encoding="utf-8")):

@@ -25,11 +25,14 @@ from btcframe.api.trading import (
     Account,
     Action,
     Gateway,
+    Host,
     Intent,
     Market,
     Policy,
     Position,
     ReadsColumns,
+    RealVenue,
+    Recovered,
     Reports,
     Risk,
     Stop,
@@ -41,8 +44,10 @@ from btcframe.api.trading import (
     Wakes,
     Working,
 )
+from btcframe.api.version import API_VERSION
 
 __all__ = [
+    "API_VERSION",
     "Account",
     "Action",
     "Addressed",
@@ -57,6 +62,7 @@ __all__ = [
     "FrameBatches",
     "Gateway",
     "Hindsight",
+    "Host",
     "Intent",
     "Label",
     "Labeler",
@@ -66,6 +72,8 @@ __all__ = [
     "Position",
     "Predictor",
     "ReadsColumns",
+    "RealVenue",
+    "Recovered",
     "Regime",
     "Reports",
     "Risk",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum, IntFlag
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -235,15 +235,16 @@ class Gateway(Protocol):
 
     @property
     def busy(self) -> bool:
-        """Whether anything could still be reported (working orders, reports on their way)."""
+        """Whether anything could still be reported (working orders, reports on their way); of a real venue: always."""
 
     def advance(self, events: EventArray, until_ns: int) -> tuple[int, Reports]:
         """Let the market move.
 
         A simulated venue matches against `events`. It stops before the first event that is not earlier than a due
         report, so that the trader acts on it at once: reports of that moment come alone, and their `ns` is the time
-        it is then. Otherwise all events are taken, and reports due by `until_ns` come together. A real venue takes
-        all events and returns what has arrived.
+        it is then. Otherwise all events are taken, and reports due by `until_ns` come together. A real venue does the
+        same with what has arrived, see `btcframe.venues.timed`; and where there are no events, at the end of a
+        session, it really waits until it is `until_ns`.
 
         Returns
         -------
@@ -265,3 +266,58 @@ class Venue(Protocol):
     """
 
     def open(self, instrument: Instrument, *, seed: int) -> Gateway: ...
+
+
+class Recovered(NamedTuple):
+    """What a real venue says of us before the first event. Nothing of ours works there: what did was canceled."""
+
+    position: Position  # lots and average price
+    cash: float  # so that cash plus the position at its average price is the equity; settle coin
+    fills: StateArray  # FILL[n] that happened while nobody was here, for the record; order_id as their session had it
+    notes: tuple[str, ...] = ()  # plain sentences: what was canceled, which fills had been missed
+
+
+class Host(NamedTuple):
+    """The session that a real venue works for. All of it may be called from any thread, and none of it waits."""
+
+    session: str  # id, unique for the account: what the ids of its orders begin with
+    now: Callable[[], int]  # the clock of EVENT.local_ts, ns
+    wake: Callable[[], None]  # something has arrived: the trader is to hear it though the market is quiet
+    tell: Callable[..., None]  # observers: tell(kind, **data)
+    log: Callable[
+        [Mapping[str, Any]], None
+    ]  # into the session's log, as a command named `venue`: for the record
+    stop: Callable[[str, str], None]  # open nothing more, and only reduce: code and why
+
+
+@runtime_checkable
+class RealVenue(Protocol):
+    """A venue where orders are an exchange's: not made by a session, but met by it.
+
+    ``real`` says whether it is real money, in place of a test's or a demonstration's.
+    """
+
+    @property
+    def real(self) -> bool: ...
+
+    def connect(
+        self, instrument: Instrument, host: Host, *, opening: bool = True
+    ) -> tuple[Gateway, Recovered]:
+        """Check the account, take it for this session alone, and settle what an earlier one left.
+
+        Parameters
+        ----------
+        instrument : Instrument     as the source tells it; what the venue says must be the same
+        host : Host
+        opening : bool              False: only to cancel and to close, whoever's session the orders are of; what forbids
+                                    to open does not matter then
+
+        Raises
+        ------
+        ConfigError
+            If keys, rights, position mode, leverage or filters are not as they must be.
+        StoreError
+            If another session trades the account, or its journal cannot be written.
+        DataError
+            If the exchange does not answer, or its clock is too far from ours.
+        """

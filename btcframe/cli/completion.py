@@ -64,7 +64,7 @@ def remember(catalog: Catalog) -> dict[str, Any]:
     path = cache_file()
     if path.exists():
         return _read(path)
-    from btcframe.config import LOOKED_AT, Root, experiments
+    from btcframe.config import LOOKED_AT, Root, presets
     from btcframe.slots import CHOICES
 
     known = {
@@ -80,7 +80,7 @@ def remember(catalog: Catalog) -> dict[str, Any]:
             for name in Root.__dataclass_fields__
         },
         "looked_at": {noun: list(settings) for noun, settings in LOOKED_AT.items()},
-        "experiments": experiments(catalog.config_paths),
+        "experiments": presets(catalog.config_paths),
     }
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -127,6 +127,8 @@ def complete(shell: str, line: str, verbs: tuple[str, ...], nouns: dict[str, tup
         return [found for found in (*_sessions(), "--json") if found.startswith(current)]
     if words[0] == "models":
         return [found for found in (*_models(words[1]), "--json") if found.startswith(current)]
+    if words[0] == "runs":
+        return [found for found in (*_runs(), "--json") if found.startswith(current)]
     known = schemas()
     if words[0] in nouns and words[0] not in known["looked_at"]:
         return [w for w in nouns[words[0]] if w.startswith(current)]
@@ -144,6 +146,18 @@ def complete(shell: str, line: str, verbs: tuple[str, ...], nouns: dict[str, tup
 def _sessions() -> list[str]:
     """Directories of sessions, the newest first, as far as their names tell."""
     return sorted((str(path.parent) for path in Path("runs").glob("*/status.json")), reverse=True)
+
+
+def _runs() -> list[str]:
+    """Runs and sweeps below `runs/`, the newest first, as far as their names tell."""
+    return sorted(
+        {
+            str(path.parent)
+            for name in ("manifest.json", "sweep.json")
+            for path in Path("runs").glob(f"*/{name}")
+        },
+        reverse=True,
+    )
 
 
 def _models(command: str) -> list[str]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
+import re
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -16,10 +19,13 @@ from rich.table import Table
 from btcframe.cli import completion
 from btcframe.cli.console import Unread
 from btcframe.cli.hydra_app import as_yaml, composed, without_cfg
-from btcframe.errors import ConfigError, PluginError
+from btcframe.endpoints import LOCAL_KEY, LOCAL_SECRET, Endpoint, key_names
+from btcframe.errors import ConfigError, PluginError, did_you_mean
 from btcframe.exchange.core import Exchange
 from btcframe.exchange.faults import GRAMMAR, parse, table
 from btcframe.exchange.listed import markets
+from btcframe.exchange.listing import plain
+from btcframe.exchange.private.account import MOST_LEVERAGE, RIGHTS, Holder
 from btcframe.plugins import Catalog, discover
 from btcframe.types import NS, duration_ns
 
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
 
 _SHORTEST_IDLE_NS = NS
 _REFRESH = 0.25  # seconds
+_MOST_FEE = 0.1
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -101,7 +108,63 @@ def exchange_of(config: Mapping[str, Any], catalog: Catalog) -> Exchange:
         history=settings["history"],
         idle_ns=idle,
         limited=settings["limited"],
+        holders=(holder_of(settings, os.environ),),
     )
+
+
+def holder_of(settings: Mapping[str, Any], environment: Mapping[str, str]) -> Holder:
+    """The account that trades here. Its key is the environment's, else the published one.
+
+    Parameters
+    ----------
+    settings : mapping      the section `exchange`
+    environment : mapping   variables
+
+    Raises
+    ------
+    ConfigError
+        If a setting makes no sense, or the environment names a key without its secret.
+    """
+    names = key_names("bybit", Endpoint.local)
+    key, secret = (environment.get(name, "") for name in names)
+    if bool(key) != bool(secret):
+        raise ConfigError(
+            f"{names[0]} and {names[1]}: one is set, the other is not",
+            hint=f"Set both, or neither: the key is then {LOCAL_KEY}.",
+        )
+    for right in settings["rights"]:
+        if right not in RIGHTS:
+            raise ConfigError(f"exchange.rights: there is no {right!r}", hint=did_you_mean(right, RIGHTS))
+    for name in ("maker_fee", "taker_fee", "spot_fee"):
+        if not -_MOST_FEE <= settings[name] <= _MOST_FEE:
+            raise ConfigError(f"exchange.{name}: {settings[name]} is no rate: it lies within ±{_MOST_FEE}")
+    if not 1 <= settings["leverage"] <= MOST_LEVERAGE:
+        raise ConfigError(f"exchange.leverage: {settings['leverage']} is none from 1 to {MOST_LEVERAGE}")
+    return Holder(
+        key or LOCAL_KEY,
+        secret or LOCAL_SECRET,
+        balances=dict(map(_balance, settings["balances"])),
+        leverage=_exact(settings["leverage"]),
+        maker=_exact(settings["maker_fee"]),
+        taker=_exact(settings["taker_fee"]),
+        spot=_exact(settings["spot_fee"]),
+        rights=tuple(settings["rights"]),
+        read_only=settings["read_only"],
+        hedge=settings["hedge"],
+    )
+
+
+def _balance(text: str) -> tuple[str, Decimal]:
+    coin, _, amount = text.partition(":")
+    if not (coin.isalnum() and re.fullmatch(r"\d+(\.\d+)?", amount)):
+        raise ConfigError(
+            f"exchange.balances: {text!r} is no balance", hint="Write COIN:AMOUNT, e.g. [USDT:100000,BTC:2]."
+        )
+    return coin, Decimal(amount)
+
+
+def _exact(value: float) -> Decimal:
+    return Decimal(repr(value))
 
 
 def _speed(text: str) -> float | None:
@@ -166,11 +229,23 @@ def _greeting(server: Server) -> str:
         [
             f"Markets   {', '.join(f'{x.instrument.symbol} ({x.pair}, {x.category})' for x in listed)}",
             *(f"Socket    ws://{at}/v5/public/{category}" for category in categories),
-            f"REST      http://{at}/v5/market/…",
-            f"Control   http://{at}/control/status, log, book, faults",
+            *(f"          ws://{at}/v5/{name}" for name in ("private", "trade")),
+            f"REST      http://{at}/v5/market/…, order/…, position/…, account/…",
+            f"Account   {_account(server.exchange)}",
+            f"Control   http://{at}/control/status, log, book, account, faults",
             "Stop it with Ctrl-C.",
         ]
     )
+
+
+def _account(exchange: Exchange) -> str:
+    """Whose key the exchange takes, and what there is to trade with; a key from the environment is not shown."""
+    names = " and ".join(key_names("bybit", Endpoint.local))
+    ours = LOCAL_KEY in exchange.private.service.accounts
+    account = exchange.private.account()
+    money = "" if account is None else ", ".join(f"{plain(n)} {coin}" for coin, n in account.wallet.items())
+    known = f"key {LOCAL_KEY}, secret {LOCAL_SECRET} ({names} take others)"
+    return f"{money} · {known if ours else f'the key of {names}'}"
 
 
 def _line(exchange: Exchange, begin: float) -> str:

@@ -140,7 +140,7 @@ def as_markdown(columns: Sequence[Listed]) -> str:
         "",
         "Warm-up is the first row that can have a value, counted from the first row with a book. Every column is causal, "
         "and of the family its component is called by. What a row costs is measured by `btcframe features` on your "
-        "machine; docs/benchmarks.md has ours.",
+        "machine; [benchmarks.md](benchmarks.md) has ours.",
     ]
     for component in dict.fromkeys(component for component, _ in columns):
         lines += [

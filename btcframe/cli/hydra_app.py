@@ -16,33 +16,48 @@ from typing import Any, Optional, cast
 import hydra
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from hydra.types import RunMode
 from omegaconf import OmegaConf
 
-from btcframe.cli import completion
+from btcframe.cli import completion, hydra_launchers, hydra_sweepers
 from btcframe.cli.hydra_errors import explain
+from btcframe.cli.hydra_launchers import Sweeping, code_now, quoted
 from btcframe.cli.hydra_overrides import check_overrides, overrides_in
 from btcframe.config import LOOKED_AT, Root
-from btcframe.errors import ConfigError
+from btcframe.errors import BtcframeError, ConfigError
 from btcframe.plugins import Catalog, Component, discover
 from btcframe.schema import REQUIRED, RESERVED, Field
 from btcframe.slots import CHOICES
+from btcframe.sweeps.ledger import COMPLETE, Ledger, check_same_code, read_ledger, settled
+from btcframe.sweeps.performing import Outcome
+from btcframe.sweeps.told import check_whole, table
 
 
-def main(verb: str, arguments: list[str]) -> None:
+def main(verb: str, arguments: list[str], *, resumed: Ledger | None = None, force: bool = False) -> None:
     """Run a verb with Hydra's own grammar.
+
+    Parameters
+    ----------
+    verb : str
+    arguments : list of str
+    resumed : Ledger, optional    the sweep to go on with
+    force : bool                  whatever has changed since it was begun
 
     Raises
     ------
     BtcframeError
         For everything that has an explanation: Hydra's and OmegaConf's own errors are translated.
+    SweepError
+        If jobs of a sweep are not complete.
     """
     catalog = discover()
     completion.remember(catalog)
     register(catalog)
+    sweeping = Sweeping(catalog, verb, arguments, alone, resumed, force)
+    hydra_launchers.use(sweeping)
     check_overrides(catalog, verb, arguments)
     os.environ["HYDRA_FULL_ERROR"] = "1"  # hand exceptions to us instead of printing Hydra's digest of them
     overrides = overrides_in(arguments)  # first, in one piece: argparse takes no second one after a flag
@@ -53,14 +68,19 @@ def main(verb: str, arguments: list[str]) -> None:
     def task(config: Any) -> Any:
         try:
             return work(config, verb)
-        except Exception as error:
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
-                raise  # Hydra says which job of the sweep it was
-            failed.append(error)  # a single run needs no such preface
+        except Exception as error:  # noqa: BLE001 - it is raised again below
+            failed.append(error)  # Hydra would put a preface before it
             return None
 
     try:
-        hydra.main(version_base="1.3", config_path="pkg://btcframe.conf", config_name=verb)(task)()
+        with sweeping.held:
+            try:
+                hydra.main(version_base="1.3", config_path="pkg://btcframe.conf", config_name=verb)(task)()
+            except ValueError:  # Optuna's, who finds no best one
+                if sweeping.ledger is None or sweeping.ledger.count(COMPLETE):
+                    raise
+            if sweeping.ledger is not None:
+                ended(sweeping.ledger)
         if failed:
             raise failed[0]
     except Exception as error:
@@ -68,6 +88,74 @@ def main(verb: str, arguments: list[str]) -> None:
         if explained is None or explained is error:
             raise
         raise explained from (error if "hydra.verbose=true" in arguments else None)
+
+
+def alone(verb: str, arguments: list[str]) -> Outcome:
+    """A job of a sweep, as if its command line had been typed alone: what it is called with in its own process."""
+    GlobalHydra.instance().clear()
+    try:
+        main(verb, arguments)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is this job's
+        if isinstance(error, BtcframeError):
+            return Outcome(str(error), error.exit_code)
+        return Outcome(f"{type(error).__name__}: {error}", 1)
+    return Outcome("", 0)
+
+
+def ended(ledger: Ledger) -> None:
+    """Show what a sweep came to.
+
+    Raises
+    ------
+    SweepError
+        If jobs are not complete.
+    """
+    from btcframe.cli.console import Terminal
+
+    terminal = Terminal()
+    terminal.say(table(ledger))
+    terminal.say(f"\nIn {os.path.relpath(ledger.directory)}")
+    check_whole(ledger)
+
+
+def resume(directory: Path, *, force: bool = False) -> None:
+    """Do what is missing of a sweep: `btcframe runs resume DIR`.
+
+    What is complete stays; the directory of a run that is made again is kept under another name. Where the sweep was
+    started, there it goes on: relative paths mean what they meant.
+
+    Parameters
+    ----------
+    directory : Path
+    force : bool        even if code or config are not what the sweep was begun with
+
+    Raises
+    ------
+    DataError
+        If it is no sweep, or its ledger cannot be read.
+    ConfigError
+        If code or config differ, another process is at work there, or its working directory is gone.
+    SweepError
+        If jobs fail again.
+    """
+    ledger = settled(read_ledger(directory.absolute()))
+    try:
+        os.chdir(ledger.cwd)
+    except OSError as error:
+        raise ConfigError(
+            f"the sweep was started in {ledger.cwd}, which cannot be entered: {error.strerror}",
+            where=str(directory),
+            hint="Relative paths of its settings mean something there.",
+        ) from None
+    if ledger.count(COMPLETE) == len(ledger.jobs) and "optuna" not in " ".join(ledger.command):
+        ended(ledger)
+        return
+    if not force:
+        check_same_code(ledger, code_now(discover()))
+    given = [word for word in ledger.command if not word.startswith("hydra.sweep.dir=")]
+    main(
+        ledger.verb, [*given, f"hydra.sweep.dir={quoted(str(ledger.directory))}"], resumed=ledger, force=force
+    )
 
 
 def composed(catalog: Catalog, name: str, overrides: list[str]) -> dict[str, Any]:
@@ -143,7 +231,11 @@ def register(catalog: Catalog) -> None:
             store.store(group=key, name=name, node=node, package=package, provider=component.distribution)
     OmegaConf.register_new_resolver("btcframe.id", lambda: os.urandom(3).hex(), use_cache=True, replace=True)
     PluginPaths.paths = catalog.config_paths
-    Plugins.instance().register(PluginPaths)
+    Plugins.instance().register(
+        PluginPaths
+    )  # the instance first: it stores the stock launchers, which ours replace
+    hydra_launchers.register()
+    hydra_sweepers.register()
 
 
 class PluginPaths(SearchPathPlugin):

@@ -17,14 +17,17 @@ from hydra.errors import HydraException
 
 from btcframe.cli.hydra_secrets import check_files
 from btcframe.cli.hydra_secrets import check_override as check_secret
-from btcframe.config import LOOKED_AT, Root, experiments
+from btcframe.cli.hydra_sweeps import check_sweep
+from btcframe.config import LOOKED_AT, Root, presets
 from btcframe.errors import ConfigError, did_you_mean
 from btcframe.plugins import Catalog
 from btcframe.schema import RESERVED
 from btcframe.slots import CHOICES
 
 ROOT = tuple(f.name for f in fields(Root))
-GROUPS = (*CHOICES, "experiment")
+FILES = ("experiment", "sweep", "engine")
+"""Groups of config files that are no slots."""
+GROUPS = (*CHOICES, *FILES)
 _INFO = {"all", "config", "defaults", "defaults-tree", "plugins", "searchpath"}
 _FLAGS = (
     "--help", "--hydra-help", "--version", "--cfg", "--resolve", "--package", "--run", "--multirun",
@@ -48,7 +51,7 @@ _FLAGS_WITH_VALUE = {
 
 _VERBS = {
     "trained": ("backtest", "trade"), "session": ("replay",), "warm_start": ("backtest", "run", "trade"),
-    "trade": ("trade",), "lane": ("trade",), "beside": ("facts",),
+    "trade": ("trade", "doctor"), "lane": ("trade",), "beside": ("facts",),
     "later": ("regimes",), "regimes": ("regimes",), "exchange": ("exchange",),
 }  # fmt: skip
 """Settings that only some verbs look at: given to another they would do nothing."""
@@ -96,17 +99,6 @@ def check_overrides(catalog: Catalog, verb: str, arguments: list[str]) -> None:
                 hint=f"Write key=value, e.g. btcframe {verb} {_example(verb)}; quote lists for the shell.{within} "
                 f"{last_line(error)}",
             ) from error
-    if not {"-m", "--multirun"} & set(arguments):
-        for override, where in parsed:
-            if override.is_sweep_override():
-                jobs = (
-                    f"btcframe {verb} makes none" if verb in LOOKED_AT else "Add -m to run one job per value"
-                )
-                raise ConfigError(
-                    f"{override.input_line}: several values make a sweep",
-                    where=where,
-                    hint=f"{jobs}; a list is written {override.key_or_group}=[…].",
-                )
     chosen = {
         o.key_or_group: [str(v) for v in _values(o)]
         for o, _ in parsed
@@ -117,6 +109,7 @@ def check_overrides(catalog: Catalog, verb: str, arguments: list[str]) -> None:
     for folder in folders:
         check_files(Path(folder), asked)
     paths = (*catalog.config_paths, *(f"file://{folder}" for folder in folders))
+    check_sweep(verb, arguments, parsed, GROUPS)
     for override, where in parsed:
         if verb == "replay" and override.key_or_group.partition(".")[0] in (*ROOT, "experiment"):
             _check_replay(override, where)
@@ -174,10 +167,10 @@ def _check_override(
             raise _several_regimes(override, where)
         _check_choice(catalog, override, where)
         return
-    if key == "experiment":
+    if key in FILES:
         for name in _values(override):
             if isinstance(name, str):
-                _check_experiment(paths, name, where)
+                _check_file(paths, key, name, where)
         return
     if key == "verb":
         raise ConfigError(
@@ -329,13 +322,14 @@ def _own_folders(arguments: list[str]) -> list[str]:
     return found
 
 
-def _check_experiment(paths: tuple[str, ...], name: str, where: str) -> None:
-    known = experiments(paths)
+def _check_file(paths: tuple[str, ...], group: str, name: str, where: str) -> None:
+    known = presets(paths, group)
     if name not in known:
+        kind = "experiment file" if group == "experiment" else f"{group} preset"
         raise ConfigError(
-            f"experiment={name}: there is no such experiment file",
+            f"{group}={name}: there is no such {kind}",
             where=where,
-            hint=did_you_mean(name, known, "experiment="),
+            hint=did_you_mean(name, known, f"{group}="),
         )
 
 

@@ -24,22 +24,26 @@ VERBS = {
     "facts": "stylised facts of a market: spread, depth, tails, clustering, order flow",
 }
 NOUNS = {
-    "plugins": "what is installed: slots, names, parameters, failures (list, check NAME; --json)",
+    "plugins": "what is installed: slots, names, parameters, failures (list, check, new; --json, --markdown)",
     "features": "feature columns, all or some: unit, range, formula, source, cost (--json, --markdown, --no-cost)",
     "db": "the store: make, look at, migrate, verify, compact it; the spool before it (key=value …; --json)",
     "exchange": "a local exchange that speaks Bybit V5, with faults on demand (key=value …; --faults)",
+    "doctor": "how all of it stands, and what to do: versions, clock, disk, store, exchange, keys (key=value …; --json)",
     "session": "how a trading session stands, its kill switch, why an order was what it was (status, halt, …; --json)",
     "models": "the models that are kept: what they are worth, which is in use (list, show, compare, promote; --json)",
+    "runs": "runs and sweeps: which there are, what they differ in, what the best is worth (list, show, diff, …; --json)",
     "report": "the page of a finished run made again: btcframe report DIR [OTHER, laid over it] [--sensitivity]",
     "completion": 'tab completion: eval "$(btcframe completion bash)", or zsh',
 }
 SUBCOMMANDS = {
-    "plugins": ("list", "check", "--json"),
+    "plugins": ("list", "check", "new", "--json", "--markdown"),
     "features": ("--json", "--markdown", "--no-cost"),
     "db": ("init", "status", "migrate", "verify", "compact", "drain", "roles"),
     "exchange": ("--faults",),
-    "session": ("status", "halt", "resume", "explain"),
+    "doctor": ("--json", "--smoke-order"),
+    "session": ("status", "halt", "flatten", "resume", "explain"),
     "models": ("list", "show", "compare", "promote"),
+    "runs": ("list", "show", "diff", "compare", "rerun", "resume"),
     "report": ("--sensitivity",),
     "completion": ("bash", "zsh"),
 }
@@ -63,7 +67,8 @@ Examples
   btcframe run --cfg job                                    every setting, resolved
 
 Exit codes: 0 done · 1 a bug of ours · 2 configuration · 3 plugin · 4 data · 5 store or disk · 6 model ·
-7 replay differs · 8 session does not run or answer · 9 model not promoted · 130 interrupted.
+7 replay differs · 8 session does not run or answer · 9 model not promoted · 10 doctor: something fails ·
+130 interrupted.
 Tracebacks: add hydra.verbose=true.
 """
 
@@ -89,6 +94,25 @@ _EXCHANGE_HELP = """
 Every fault: btcframe exchange --faults   Every setting: btcframe exchange --cfg job   It is stopped with Ctrl-C.
 """
 
+_DOCTOR_HELP = """
+  btcframe doctor                                       what a session on the default market would meet
+  btcframe doctor venue=ccxt venue.endpoint=testnet source.endpoint=testnet       and one with real orders
+  btcframe doctor store=timescale store.host=HOST       and another store
+  btcframe doctor --smoke-order venue=ccxt venue.endpoint=testnet source.endpoint=testnet
+                        the first order there: rests far from the market; seen, asked for, amended, canceled, and gone
+
+But for the smoke order nothing is changed, and no order is sent. Exit code 10 if anything fails. Every setting:
+btcframe doctor --cfg job
+"""
+
+_PLUGINS_HELP = """
+  list                    every component with its settings, and every plugin that cannot be used
+  check DISTRIBUTION      the contract of all that it registers, without pytest
+  new NAME --slot SLOT    a plugin to be filled in: component, plain reference, contract test, benchmark (--dir DIR: where)
+
+Slots: source clock store features regime label model policy risk venue. --json is for scripts, --markdown for a page.
+"""
+
 _REPORT_HELP = """
   btcframe report DIR                  the page of a finished run again
   btcframe report DIR OTHER            with another run on the same market laid over it: paper over a backtest
@@ -99,6 +123,8 @@ _SESSION_HELP = """
   status [DIR]          how it stands; exit code 8 if it is stuck or has died
   halt [DIR]            cancel everything and send nothing more; if it does not answer its process is ended
                         (--why TEXT, --wait SECONDS, --no-kill); where a session starts from it, it begins halted
+  flatten [DIR]         halt, and close what is held (--why TEXT, --wait SECONDS); where its process has gone, by asking
+                        the exchange itself
   resume [DIR]          go on (--why TEXT, --wait SECONDS)
   explain ORDER [DIR]   what was seen, predicted, decided, vetoed, sent, answered and filled; without ORDER: its orders
                         (--features: the row's least usual features, from the log played up to it; --all: all of them)
@@ -116,6 +142,20 @@ _MODELS_HELP = """
 
 NAME is an alias, the first digits of a model, the directory of a run, or of an artefact. --registry DIR (models) is
 where they are kept; --json is for scripts. Train and promote in one: btcframe train promote.to=production
+"""
+
+
+_RUNS_HELP = """
+  list [DIR]        runs and sweeps below runs/ or DIR, the newest first; of a sweep its jobs
+  show RUN          everything about one: command, build, code, what it came to
+  diff A B          in what two differ: config, data, code, metrics
+  compare DIR …     a ranking, market by market, and what it allows to be said: how much was tried, deflated Sharpe ratio,
+                    probability of backtest overfitting, lead over the median (--html FILE: a page; --by net|ic,
+                    --horizon 5s: what is ranked)
+  rerun RUN         the same again, and whether it is the same to the bit, else exit code 7 (--dir DIR: where)
+  resume DIR        what is missing of a sweep (--force: with other code or settings than it began with)
+
+RUN is a run's directory, or how its name or id below runs/ begins. --json is for scripts.
 """
 
 
@@ -185,16 +225,26 @@ def dispatch(arguments: list[str]) -> int:
             print(_DB_HELP, end="")
         if word == "exchange":
             print(_EXCHANGE_HELP, end="")
+        if word == "doctor":
+            print(_DOCTOR_HELP, end="")
         if word == "session":
             print(_SESSION_HELP, end="")
         if word == "models":
             print(_MODELS_HELP, end="")
+        if word == "plugins":
+            print(_PLUGINS_HELP, end="")
+        if word == "runs":
+            print(_RUNS_HELP, end="")
         if word == "report":
             print(_REPORT_HELP, end="")
     elif word == "exchange":
         from btcframe.cli import exchange as exchange_command
 
         return exchange_command.main(rest)
+    elif word == "doctor":
+        from btcframe.cli import doctor
+
+        return doctor.main(rest)
     elif word == "session":
         from btcframe.cli import session as session_command
 
@@ -203,6 +253,10 @@ def dispatch(arguments: list[str]) -> int:
         from btcframe.cli import models
 
         return models.main(rest)
+    elif word == "runs":
+        from btcframe.cli import runs
+
+        return runs.main(rest)
     elif word == "db":
         from btcframe.cli import db
 

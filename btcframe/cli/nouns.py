@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from btcframe.cli import completion, feature_list
+from btcframe.cli import completion, config_page, feature_list
 from btcframe.cli.console import Terminal, Unread
 from btcframe.errors import ConfigError, PluginError, did_you_mean
 from btcframe.plugins import Catalog, Component, discover
-from btcframe.schema import REQUIRED, Field
+from btcframe.schema import REQUIRED
 from btcframe.slots import SLOTS
 
 ROOM = 40
@@ -37,20 +37,25 @@ def main(noun: str, arguments: list[str]) -> int:
     if noun == "features":
         return features(catalog, words, as_json)
     command, rest = (words[0], words[1:]) if words else ("list", [])
-    if command == "list":
-        _no_more("plugins list", rest)
-        return plugins(catalog, as_json)
+    if command in ("list", "--markdown"):
+        as_page = "--markdown" in words
+        _no_more("plugins list", [word for word in rest if word != "--markdown"])
+        return plugins(catalog, as_json, as_page)
     if command == "check":
         return check(catalog, rest, as_json)
+    if command == "new":
+        from btcframe.cli import new_plugin
+
+        return new_plugin.main(catalog, rest)
     raise ConfigError(
         f"btcframe plugins {command}: there is no such command",
-        hint=did_you_mean(command, ("list", "check"), "btcframe plugins "),
+        hint=did_you_mean(command, ("list", "check", "new"), "btcframe plugins "),
     )
 
 
 def _no_more(command: str, words: list[str]) -> None:
     if words:
-        raise ConfigError(f"btcframe {command} takes no {words[0]!r}", hint="It takes --json.")
+        raise ConfigError(f"btcframe {command} takes no {words[0]!r}", hint="It takes --json or --markdown.")
 
 
 def _completion(words: list[str]) -> int:
@@ -89,9 +94,16 @@ def report(catalog: Catalog, words: list[str]) -> int:
     return 0
 
 
-def plugins(catalog: Catalog, as_json: bool) -> int:
-    """List every component and every failure."""
+def plugins(catalog: Catalog, as_json: bool, as_page: bool = False) -> int:
+    """List every component and every failure, or make the page of all settings."""
     components = [c for names in catalog.components.values() for c in names.values()]
+    if as_json and as_page:
+        raise ConfigError(
+            "btcframe plugins writes --json or --markdown, not both", hint="Leave one of them out."
+        )
+    if as_page:
+        print(config_page.as_markdown(components), end="")
+        return 0
     if as_json:
         value = {
             "components": [_component_json(c) for c in components],
@@ -130,7 +142,9 @@ def _slot(console: Console, slot: str, components: Iterable[Component]) -> None:
 
 def _listed(component: Component, name_width: int, width: int) -> list[str]:
     """A component in lines: its parameters beside its name, below it where there is little room for them."""
-    parameters = ", ".join(f"{f.name}={_default(f)}" for f in component.fields) or "no parameters"
+    parameters = (
+        ", ".join(f"{f.name}={config_page.written_default(f)}" for f in component.fields) or "no parameters"
+    )
     indent = name_width + 4
     beside = width - indent >= ROOM
     lead = f"  {component.name:<{name_width}}  " if beside else "    "
@@ -138,17 +152,6 @@ def _listed(component: Component, name_width: int, width: int) -> list[str]:
         parameters, width, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False
     )
     return lines if beside else [f"  {component.name}", *lines]
-
-
-def _default(field: Field) -> str:
-    if field.default is REQUIRED:
-        return "required"
-    value = getattr(field.default, "name", field.default)
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join(str(v) for v in value) + "]"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "null" if value is None else str(value) or "''"
 
 
 def _component_json(component: Component) -> dict[str, Any]:

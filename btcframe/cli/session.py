@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,15 +16,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from btcframe.cli.arguments import parsed
 from btcframe.cli.session_status import CONDITIONS, lines
-from btcframe.errors import ConfigError, SessionError, StoreError, did_you_mean
+from btcframe.errors import BtcframeError, ConfigError, SessionError, StoreError, did_you_mean
 from btcframe.watch.status import RUNNING, Status, read_status, running
-from btcframe.watch.switch import HALT, RESUME, ask
+from btcframe.watch.switch import FLATTEN, HALT, RESUME, ask
 
 if TYPE_CHECKING:
     from btcframe import explain
+    from btcframe.live.flattening import Flattened
 
 WAIT = 5.0
 """Seconds that a session is given to answer."""
+
+LONGER = 30.0
+"""Seconds that one is given to close its position."""
 
 LOOK = 0.05
 """Seconds between two looks at its answer."""
@@ -31,6 +36,7 @@ LOOK = 0.05
 _FLAGS: Mapping[str, Mapping[str, bool]] = {
     "status": {"--json": False},
     "halt": {"--json": False, "--why": True, "--wait": True, "--no-kill": False},
+    "flatten": {"--json": False, "--why": True, "--wait": True},
     "resume": {"--json": False, "--why": True, "--wait": True},
     "explain": {"--json": False, "--features": False, "--all": False},
 }
@@ -113,7 +119,7 @@ def _halt(asked: _Asked) -> int:
     restarted = "A session that starts from it begins halted."
     if not status.alive:
         done, said = "standing", f"does not run. {restarted}"
-    elif _answered(directory, "halted", asked.wait):
+    elif _answered(directory, asked.wait, lambda status: status.state == "halted"):
         done, said = "halted", "is halted: its orders are canceled, and nothing is sent."
     elif not process.alive:
         done, said = "ended", f"has ended meanwhile. {restarted}"
@@ -127,6 +133,9 @@ def _halt(asked: _Asked) -> int:
         process.end(WAIT)
         done = "killed"
         said = f"did not answer within {asked.wait:g} s: its process {process.pid} was ended. {restarted}"
+        if not _in_paper(status):
+            there = _at_venue(directory, close=False)
+            said += f" Its orders were canceled at the venue; {there.left:+,} lots are held."
     if asked.json:
         print(json.dumps({"directory": str(directory), "done": done, "cause": request.cause}))
     else:
@@ -149,13 +158,90 @@ def _unasked(status: Status, error: StoreError, *, kill: bool) -> SessionError:
     )
 
 
+def _flatten(asked: _Asked) -> int:
+    """Halt, and close the position: the session does it, or where none runs the venue is asked itself."""
+    status = _here(_session(asked.words))
+    directory, wait = status.directory, float(asked.flags.get("--wait", LONGER))
+    request = ask(directory, FLATTEN if status.alive else HALT, asked.flags.get("--why", ""))
+    done, notes = "flat", tuple[str, ...]()
+    if not status.alive and _in_paper(status):
+        done, said = "nothing", "was a session in paper, and does not run: nothing is held anywhere."
+    elif not status.alive:
+        there = _at_venue(directory, close=True)
+        notes = there.notes
+        said = f"does not run: {there.closed:+,} lots were closed at the venue, no order works."
+    elif _answered(directory, wait, _is_flat):
+        said = "is halted: nothing is held, and no order works."
+    else:
+        raise SessionError(
+            f"{directory} is not flat within {wait:g} s: it {_holds(read_status(directory))}",
+            hint="It goes on trying while its process runs and its book is whole.",
+            next=f"End it, then again: btcframe session halt {shlex.quote(str(directory))}",
+        )
+    if asked.json:
+        told = {"directory": str(directory), "done": done, "cause": request.cause, "notes": notes}
+        print(json.dumps(told, ensure_ascii=False))
+    else:
+        print("\n".join([f"{directory} {said}", *(f"  {note}" for note in notes)]))
+    return 0
+
+
+def _is_flat(status: Status) -> bool:
+    signals = status.told["signals"]
+    return status.state == "halted" and not signals["position_lots"] and not signals["working"]
+
+
+def _holds(status: Status) -> str:
+    signals = status.told["signals"]
+    if signals is None:
+        return "has not begun"
+    return f"is {status.state}, {signals['position_lots']:+,} lots are held, {signals['working']} orders work"
+
+
+def _in_paper(status: Status) -> bool:
+    """Whether nothing of a session can be at a venue: without what is heavy, for most are."""
+    return str(status.told["about"].get("venue", "")).split()[:1] in ([], ["sim"])
+
+
+def _at_venue(directory: Path, *, close: bool) -> Flattened:
+    """Cancel, and close where that is asked, at the venue of a session that does not run."""
+    from btcframe.api import RealVenue
+    from btcframe.explain.chain import left_by
+    from btcframe.live.flattening import flatten
+    from btcframe.plugins import discover
+    from btcframe.run import new_id
+
+    what = "closed" if close else "canceled"
+    again = f"btcframe session flatten {shlex.quote(str(directory))}"
+    left = left_by(directory)
+    venue = discover().build("venue", left.manifest["config"]["venue"], "venue")
+    if not isinstance(venue, RealVenue):
+        raise SessionError(
+            f"{directory}: its venue cannot be asked without a session", next="Look at the venue yourself."
+        )
+    try:
+        there = flatten(venue, left.instrument, new_id("flatten"), close=close)
+    except BtcframeError as error:
+        raise SessionError(
+            f"{directory} does not run, and nothing was {what} at its venue: {error.what}",
+            where=error.where,
+            hint=error.hint,
+            next=f"When that is over: {again}",
+        ) from error
+    if close and there.left:
+        raise SessionError(
+            f"{directory}: {there.left:+,} lots are still held", hint="; ".join(there.notes), next=again
+        )
+    return there
+
+
 def _resume(asked: _Asked) -> int:
     status = _here(_session(asked.words))
     directory = status.directory
     request = ask(directory, RESUME, asked.flags.get("--why", ""))
     if not status.alive:
         done, said = "standing", "does not run. A session that starts from it begins active."
-    elif _answered(directory, "active", asked.wait):
+    elif _answered(directory, asked.wait, lambda status: status.state == "active"):
         done, said = "active", "is active."
     else:
         raise SessionError(
@@ -235,17 +321,18 @@ def _with_features(found: explain.Explained, directory: Path) -> explain.Explain
 COMMANDS: Mapping[str, Callable[[_Asked], int]] = {
     "status": _status,
     "halt": _halt,
+    "flatten": _flatten,
     "resume": _resume,
     "explain": _explain,
 }
 
 
-def _answered(directory: Path, state: str, seconds: float) -> bool:
-    """Whether a session says that it is in a state before the time is over, or it ends."""
+def _answered(directory: Path, seconds: float, is_so: Callable[[Status], bool]) -> bool:
+    """Whether a session says that something is so before the time is over, or it ends."""
     until = time.monotonic() + seconds
     while True:
         status = read_status(directory)
-        if status.condition == "running" and status.state == state:
+        if status.condition == "running" and is_so(status):
             return True
         if status.condition not in RUNNING or time.monotonic() >= until:
             return False

@@ -46,6 +46,20 @@ def log(exchange: Exchange, query: Mapping[str, str]) -> Value:
     return {"log": [entry for entry in exchange.log if what in ("", entry["what"])]}
 
 
+def account(exchange: Exchange, query: Mapping[str, str]) -> Value:
+    """Everything of an account as it is, whatever its clients were told: the first one, or that of `key`.
+
+    Raises
+    ------
+    ConfigError
+        If nobody has the key.
+    """
+    found = exchange.private.account(query.get("key", ""))
+    if found is None:
+        raise ConfigError("no account has this key")
+    return {"ms": exchange.now_ms, **exchange.private.service.truth(found)}
+
+
 def listed_faults(exchange: Exchange) -> Value:
     """Every fault there is, and those that are planned."""
     return {

@@ -11,14 +11,18 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from btcframe.endpoints import LOCAL_KEY, LOCAL_SECRET
 from btcframe.errors import ConfigError, did_you_mean
 from btcframe.exchange.book import View
-from btcframe.exchange.faults import BINARY, ON_MESSAGES, TEXT, Fault, Frame
+from btcframe.exchange.faults import BINARY, FAULTS, ON_MESSAGES, TEXT, Fault, Frame
 from btcframe.exchange.limits import CONNECTIONS, REQUESTS, TOGETHER, Window
 from btcframe.exchange.listing import CATEGORIES
 from btcframe.exchange.market import Market
+from btcframe.exchange.private.account import Holder
+from btcframe.exchange.private.side import STREAM, PrivateSide
 from btcframe.exchange.session import Session, Sink
 from btcframe.exchange.streams import GRID_NS, BookStream
+from btcframe.exchange.talk import PublicTalk
 from btcframe.exchange.topics import Topics
 from btcframe.types import NS
 
@@ -40,6 +44,7 @@ class Exchange:
     history : int                   states of a book's topic that are remembered
     idle_ns : int                   a client that says nothing for so long is disconnected, market time
     limited : bool                  whether requests and new connections are counted, as Bybit does
+    holders : sequence of Holder    the accounts that may trade here, each with a key of its own
 
     Raises
     ------
@@ -58,6 +63,7 @@ class Exchange:
         history: int = 1000,
         idle_ns: int = 600 * NS,
         limited: bool = True,
+        holders: Sequence[Holder] = (Holder(LOCAL_KEY, LOCAL_SECRET),),
     ) -> None:
         self.markets = {(m.listing.category, m.listing.pair): m for m in markets}
         if len(self.markets) < len(markets):
@@ -70,6 +76,16 @@ class Exchange:
         self._idle_ns = idle_ns
         self._topics = Topics(self.markets, self.stamp, history, seed)
         self._random = random.Random(f"{seed} exchange")
+        self._talk = PublicTalk(self)
+        self.private = PrivateSide(
+            self.markets,
+            holders,
+            time=self,
+            sessions=self.sessions,
+            note=self.note,
+            seed=seed,
+            limited=limited,
+        )
         self._planned: list[tuple[int, Fault]] = []
         self._until = dict.fromkeys(("late_ack", "skew", "too_many", "forbidden", "outage", "slow"), -1)
         self._late_ms = self._slow_ms = self._refusals = 0
@@ -109,6 +125,7 @@ class Exchange:
         ns = self.ns
         for market in self.markets.values():
             market.advance(ns, self.stamp)
+        self.private.tell()
         if self._planned:
             self._inject_planned()
         if 0 < self._until["skew"] <= ns:
@@ -116,6 +133,7 @@ class Exchange:
         if 0 < self._until["outage"] <= ns:
             self._until["outage"] = -1
             self._topics.restart(self._topics.books(), "snapshot")
+            self.private.restart()
         if self.sessions:
             self._publish(ns)
             for session in self.sessions:
@@ -145,7 +163,7 @@ class Exchange:
 
     def admission(self, category: str = "") -> int:
         """The HTTP status with which a request, or a new connection to a category, is answered; 200 if it is."""
-        if self.ns < self._until["outage"]:
+        if self.ns < self._until["outage"] or (category == STREAM and self.private.down()):
             return self._turned_away(503)
         if self.ns < self._until["forbidden"]:
             return self._turned_away(403)
@@ -165,7 +183,8 @@ class Exchange:
     def connect(self, category: str, sink: Sink) -> Session:
         """A client is here."""
         conn_id = f"{self._random.getrandbits(80):020x}-{self._random.getrandbits(20):05x}"
-        session = Session(self, category, conn_id, sink, self.ns)
+        talk = self._talk if category in CATEGORIES else self.private.talk(category)
+        session = Session(self, category, conn_id, sink, self.ns, talk)
         self.sessions.append(session)
         self.counts["connections"] += 1
         self.note("connected", conn=conn_id, category=category)
@@ -264,6 +283,7 @@ class Exchange:
         for name in self._until:
             self._until[name] = -1
         self._skew_ns = self._refusals = 0
+        self.private.heal()
         for line in self._topics.lines.values():
             line.heal()
         for session in self.sessions:
@@ -316,13 +336,17 @@ class Exchange:
             case name if name in ON_MESSAGES:
                 for key in books:
                     self._topics.lines[key].befall(name, fault.much)
-            case name:
+            case name if not self.private.befall(fault):
                 self._until[name] = until
                 self._late_ms = fault.much if name == "late_ack" else self._late_ms
                 self._slow_ms = fault.much if name == "slow" else self._slow_ms
 
     def _check_topic(self, fault: Fault) -> None:
-        if fault.topic and not any(self.has(category, fault.topic) for category in CATEGORIES):
+        if (
+            fault.topic
+            and FAULTS[fault.name].topic
+            and not any(self.has(category, fault.topic) for category in CATEGORIES)
+        ):
             raise ConfigError(
                 f"exchange.faults: {fault.name}: there is no topic {fault.topic!r}",
                 hint="Topics are orderbook.{1,50,200,1000}.PAIR, publicTrade.PAIR and tickers.PAIR; here PAIR is "

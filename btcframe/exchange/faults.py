@@ -27,6 +27,7 @@ class Kind(NamedTuple):
     lasting_ns : int    where nothing is said; 0 does not last, and cannot
     topic : bool        whether it can be told of one topic
     most : int          the largest amount
+    request : bool      whether it befalls requests to trade, and can be told of one operation: create, amend, cancel
     """
 
     what: str
@@ -35,6 +36,7 @@ class Kind(NamedTuple):
     lasting_ns: int = 0
     topic: bool = False
     most: int = 1_000_000
+    request: bool = False
 
 
 FOR_EVER = 10**18
@@ -67,11 +69,48 @@ FAULTS = {
         lasting_ns=3 * NS,
     ),
     "slow": Kind("everything that is sent arrives late", 500, "ms", lasting_ns=5 * NS),
+    "request_lost": Kind(
+        "a request to trade never arrives: the connection is cut", 1, "requests", request=True
+    ),
+    "reply_lost": Kind(
+        "a request to trade is carried out, and the connection is cut in place of the reply",
+        1,
+        "requests",
+        request=True,
+    ),
+    "accepted_twice": Kind(
+        "a request to trade is carried out twice; the reply is that to the second",
+        1,
+        "requests",
+        request=True,
+    ),
+    **{
+        f"error_{code}{when}": Kind(
+            f"a request to trade is {what}, and answered with retCode {code}", 1, "requests", request=True
+        )
+        for code in (10000, 10016, 170007, 170146)
+        for when, what in (("", "carried out"), ("_before", "not carried out"))
+    },
+    "reject": Kind("an order is accepted, then rejected", 1, "orders", request=True),
+    "partial_cancel": Kind(
+        "an order is accepted, filled by half, then canceled by the exchange", 1, "orders", request=True
+    ),
+    "fill_in_cancel": Kind(
+        "a cancel is accepted, and the order is filled before it gets there", 1, "cancels", request=True
+    ),
+    "adl": Kind("the exchange takes half of every position away, at the mark: auto-deleveraging"),
+    "reply_slow": Kind("replies of the private REST come late", 2_000, "ms", lasting_ns=5 * NS),
+    "stream_down": Kind("private streams are cut, and no new ones are taken", lasting_ns=5 * NS),
+    "stream_silent": Kind("private streams stay open, and nothing comes on them any more", lasting_ns=5 * NS),
+    "ban": Kind("requests of the private REST are answered with 403", lasting_ns=10 * NS),
 }
 """Every fault by name."""
 
 ON_MESSAGES = ("gap", "duplicate", "reorder", "malformed", "truncated")
 """Those that befall the messages of a topic on their way."""
+
+OPERATIONS = ("create", "amend", "cancel")
+"""What a fault of requests to trade can be told of, in place of a topic."""
 
 _WRITTEN = re.compile(r"(?P<name>\w+)(?P<marks>(?:[@/+]\w+|\*-?[1-9]\d*)*)(?::(?P<topic>\S+))?")
 _MARKS = {"@": "at", "/": "every", "+": "lasting", "*": "amount"}
@@ -120,13 +159,18 @@ class Fault:
                     f"exchange.faults: {self.name}: {name}: {error}", hint=f"Write {GRAMMAR}."
                 ) from None
         kind = FAULTS[self.name]
-        has = {"lasting": kind.lasting_ns, "amount": kind.amount, "topic": kind.topic}
+        has = {"lasting": kind.lasting_ns, "amount": kind.amount, "topic": kind.topic or kind.request}
         for name, possible in has.items():
             if getattr(self, name) and not possible:
                 raise ConfigError(
                     f"exchange.faults: {self.name} has no {name}: {getattr(self, name)}",
                     hint=f"It is: {kind.what}.",
                 )
+        if self.topic and kind.request and self.topic not in OPERATIONS:
+            raise ConfigError(
+                f"exchange.faults: {self.name}: there is no operation {self.topic!r}",
+                hint=did_you_mean(self.topic, OPERATIONS),
+            )
         if self.every and not self.every_ns:
             raise ConfigError(
                 f"exchange.faults: {self.name}: every 0s would never end", hint=f"Write {GRAMMAR}."
@@ -219,6 +263,8 @@ def table() -> list[tuple[str, str, str]]:
             )
         if kind.topic:
             defaults.append("whole connections" if name == "half_open" else "every book")
+        if kind.request:
+            defaults.append("the next that fits")
         rows.append((name, kind.what, ", ".join(defaults)))
     return rows
 

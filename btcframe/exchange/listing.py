@@ -13,6 +13,14 @@ from btcframe.types import NS, Instrument
 CATEGORIES = ("spot", "linear", "inverse")
 """Each has a public socket of its own."""
 
+_BANDS = {
+    "spot": (Decimal("0.005"), Decimal("0.01")),
+    "linear": (Decimal("0.03"), Decimal("0.05")),
+    "inverse": (Decimal("0.03"), Decimal("0.05")),
+}
+_MOST = {"spot": (200_000_000, 100_000_000), "linear": (1_000_000, 200_000), "inverse": (1_000_000, 200_000)}
+"""The largest limit order and the largest market order, lots."""
+
 _LEAST_DECIMALS = 2  # the futures write 65114.20 where the tick is 0.1
 _LAUNCHED_MS = "1584230400000"
 _INVERSE_PLACES = Decimal("0.00000001")
@@ -88,6 +96,15 @@ class Listing:
         text = f"{whole}.{rest:0{decimals}d}"
         return text.rstrip("0").rstrip(".") if self.category == "spot" else text
 
+    @property
+    def price_band(self) -> Decimal:
+        """How far from the best price a side may trade, as a share of it."""
+        return _BANDS[self.category][1]
+
+    def most_lots(self, *, market: bool) -> int:
+        """The largest order."""
+        return _MOST[self.category][market]
+
     def turnover(self, ticks: int, lots: int) -> Decimal:
         """What a trade was worth: quote, of an inverse contract base coin."""
         price, size = ticks * self.instrument.tick, lots * self.instrument.lot
@@ -97,8 +114,12 @@ class Listing:
         """The instrument's entry in the reply of /v5/market/instruments-info."""
         return self._spot_info() if self.category == "spot" else self._future_info()
 
+    def _risk(self) -> dict[str, str]:
+        near, far = _BANDS[self.category]
+        return {"priceLimitRatioX": str(near), "priceLimitRatioY": str(far)}
+
     def _spot_info(self) -> dict[str, Any]:
-        lot, most = plain(self.instrument.lot), plain(self.instrument.lot * 200_000_000)
+        lot, most = plain(self.instrument.lot), plain(self.instrument.lot * self.most_lots(market=False))
         return {
             "symbolId": self.number,
             "symbol": self.pair,
@@ -116,17 +137,17 @@ class Listing:
                 "minOrderAmt": plain(Decimal(repr(self.instrument.min_notional))),
                 "maxOrderAmt": "8000000",
                 "maxLimitOrderQty": most,
-                "maxMarketOrderQty": plain(self.instrument.lot * 100_000_000),
+                "maxMarketOrderQty": plain(self.instrument.lot * self.most_lots(market=True)),
                 "postOnlyMaxLimitOrderSize": most,
             },
             "priceFilter": {"tickSize": plain(self.instrument.tick)},
-            "riskParameters": {"priceLimitRatioX": "0.005", "priceLimitRatioY": "0.01"},
+            "riskParameters": self._risk(),
             "symbolType": "",
             "xstockMultiplier": "1",
         }
 
     def _future_info(self) -> dict[str, Any]:
-        lot, most = plain(self.instrument.lot), plain(self.instrument.lot * 1_000_000)
+        lot, most = plain(self.instrument.lot), plain(self.instrument.lot * self.most_lots(market=False))
         kind = "InversePerpetual" if self.category == "inverse" else "LinearPerpetual"
         return {
             "symbol": self.pair,
@@ -149,7 +170,7 @@ class Listing:
                 "minOrderQty": lot,
                 "qtyStep": lot,
                 "postOnlyMaxOrderQty": most,
-                "maxMktOrderQty": plain(self.instrument.lot * 200_000),
+                "maxMktOrderQty": plain(self.instrument.lot * self.most_lots(market=True)),
                 "minNotionalValue": plain(Decimal(repr(self.instrument.min_notional))),
             },
             "unifiedMarginTrade": True,
@@ -160,7 +181,7 @@ class Listing:
             "lowerFundingRate": "-0.005",
             "isPreListing": False,
             "preListingInfo": None,
-            "riskParameters": {"priceLimitRatioX": "0.03", "priceLimitRatioY": "0.05"},
+            "riskParameters": self._risk(),
             "displayName": "",
             "symbolType": "",
             "forbidUplWithdrawal": False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from btcframe.exchange import messages
 from btcframe.exchange.book import Book
@@ -15,6 +16,20 @@ from btcframe.types import Kind
 
 _TRADE = int(Kind.TRADE)
 _FIRST_SPOT_TRADE = 2_290_000_000_000_000_000
+
+
+class Queues(Protocol):
+    """Clients' orders that rest in a market, and hear what its order flow does."""
+
+    @property
+    def busy(self) -> bool:
+        """Whether there are any."""
+
+    def printed(self, side: int, ticks: int, lots: int) -> None:
+        """A taker of this side took lots at a price."""
+
+    def moved(self) -> None:
+        """The book has changed."""
 
 
 class Market:
@@ -35,6 +50,7 @@ class Market:
         self.seq = self.random.randrange(10**11, 10**12)
         self.traded = 0  # prints so far
         self.now_ns = 0  # of the last message that was taken in
+        self.matching: Queues | None = None  # once clients have had orders here
         self._flow = flow
         self._next: Arrived | None = next(flow, None)
 
@@ -70,12 +86,29 @@ class Market:
             arrived = self._next
             self.now_ns = max(self.now_ns, arrived.ns)
             self.seq += self.random.randrange(1, 9)
-            self.book.apply(arrived.changes)
+            waiting = self.matching if self.matching is not None and self.matching.busy else None
             for kind, side, ticks, lots in arrived.changes:
                 if kind == _TRADE:
-                    self.tape.trade(stamp(arrived.ns), side, ticks, lots, self.seq, self._ident())
-                    self.traded += 1
+                    self._print(stamp(arrived.ns), side, ticks, lots)
+                    if waiting is not None:
+                        waiting.printed(side, ticks, lots)
+            self.book.apply(arrived.changes)
+            if waiting is not None:
+                waiting.moved()
             self._next = next(self._flow, None)
+
+    def trade(self, clock: Callable[[], int]) -> Callable[[int, int, int], None]:
+        """What puts a client's trade on the tape: the taker's side, ticks, lots.
+
+        Parameters
+        ----------
+        clock : callable    the exchange's clock, ms
+        """
+        return lambda side, ticks, lots: self._print(clock(), side, ticks, lots)
+
+    def _print(self, ms: int, side: int, ticks: int, lots: int) -> None:
+        self.tape.trade(ms, side, ticks, lots, self.seq, self._ident())
+        self.traded += 1
 
     def _ident(self) -> str:
         if self.listing.category == "spot":

@@ -15,12 +15,14 @@ from typing import Any, TypeVar
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from btcframe.errors import BtcframeError, ConfigError
-from btcframe.exchange import control, private, rest
+from btcframe.exchange import control, rest
 from btcframe.exchange.burst import asked, header, prepared
 from btcframe.exchange.core import Exchange
 from btcframe.exchange.faults import Frame
 from btcframe.exchange.listing import CATEGORIES
 from btcframe.exchange.messages import encode
+from btcframe.exchange.private.service import PATHS, Answer, Request
+from btcframe.exchange.private.side import STREAM, TRADE
 from btcframe.exchange.session import Session
 from btcframe.exchange.streams import GRID_NS
 from btcframe.types import NS
@@ -107,11 +109,15 @@ class Server:
             [
                 web.get("/v5/public/{category}", self._public),
                 *(web.get(path, self._market) for path in rest.ROUTES),
-                *(web.route("*", f"/v5/{path}/{{rest:.*}}", self._private) for path in private.PATHS),
-                *(web.get(path, self._private) for path in private.SOCKETS),
+                *(web.route("*", path, self._private) for path in PATHS),
+                web.get("/v5/private", self._stream),
+                web.get("/v5/trade", self._trade),
                 web.get("/control/status", self._control(lambda r, _: control.status(self.exchange))),
                 web.get("/control/log", self._control(lambda r, _: control.log(self.exchange, r.query))),
                 web.get("/control/book", self._control(lambda r, _: control.book(self.exchange, r.query))),
+                web.get(
+                    "/control/account", self._control(lambda r, _: control.account(self.exchange, r.query))
+                ),
                 web.get("/control/faults", self._control(lambda r, _: control.listed_faults(self.exchange))),
                 web.post(
                     "/control/faults", self._control(lambda r, body: control.inject(self.exchange, body))
@@ -187,12 +193,21 @@ class Server:
             else:
                 await asyncio.sleep(_LOOK)
 
-    # ------------------------------------------------------------------------------------------------ public socket
+    # ------------------------------------------------------------------------------------------------------ sockets
 
     async def _public(self, request: web.Request) -> web.StreamResponse:
         category = request.match_info["category"]
         if category not in CATEGORIES:
             return _text(404, f"no public socket: {category}")
+        return await self._socket(request, category)
+
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        return await self._socket(request, STREAM)
+
+    async def _trade(self, request: web.Request) -> web.StreamResponse:
+        return await self._socket(request, TRADE)
+
+    async def _socket(self, request: web.Request, category: str) -> web.StreamResponse:
         status = self.exchange.admission(category)
         if status != 200:
             return _text(status, _WHY[status])
@@ -221,7 +236,26 @@ class Server:
         return self._admitted(lambda: rest.answer(self.exchange, request.path, request.query))
 
     async def _private(self, request: web.Request) -> web.Response:
-        return self._admitted(lambda: private.answer(self.exchange))
+        """A request that is signed: over the bytes of its body, or its query as it came."""
+        private, query = self.exchange.private, request.raw_path.partition("?")[2]
+        asked = Request(request.method, request.path, query, await request.read(), request.headers)
+        if private.banned():
+            return _json(rest.said(self.exchange, {}, rest.TOO_OFTEN, _WHY[403]), 403)
+        answers: list[Answer] = []
+
+        def answer() -> rest.Reply:
+            answers.append(private.answer(asked))
+            code, said, result, extra, *_ = answers[0]
+            return {**rest.said(self.exchange, result, code, said), "retExtInfo": extra or {}}
+
+        response = self._admitted(answer)
+        for done in answers:
+            response.headers.update(done.headers)
+            if done.cut and request.transport is not None:
+                request.transport.abort()
+        if late := private.slow_ms():
+            await asyncio.sleep(late / 1000 / (self.exchange.speed or 1))
+        return response
 
     def _admitted(self, answer: Callable[[], rest.Reply]) -> web.Response:
         status = self.exchange.admission()
@@ -251,7 +285,8 @@ class Server:
         burst, sent = asked(body), 0
         async with self._turn:
             before = self.exchange.ns
-            for session, socket in tuple(self._sockets.items()):
+            listening = [pair for pair in self._sockets.items() if pair[0].category in CATEGORIES]
+            for session, socket in listening:
                 frames = prepared(self.exchange, session, burst.prepared)
                 data = b"".join(part for frame in frames for part in (header(frame), frame.data))
                 for _ in range(0, burst.messages, len(frames)):

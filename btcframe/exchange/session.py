@@ -1,4 +1,4 @@
-"""One client's connection to a public socket, without the socket: subscriptions, limits, pings, and what it is sent."""
+"""One client's connection, without the socket: what it says is read, and what it is sent is slow or silent by faults."""
 
 from __future__ import annotations
 
@@ -9,17 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from btcframe.exchange import messages
 from btcframe.exchange.faults import TEXT, Frame
 
 if TYPE_CHECKING:
     from btcframe.exchange.core import Exchange
-
-MOST_CHARACTERS = 21_000
-"""Of the args of a connection's subscriptions."""
-
-MOST_SPOT_ARGS = 10
-"""Of one request to subscribe, on spot."""
 
 
 class Sink(Protocol):
@@ -35,20 +28,33 @@ class Sink(Protocol):
         """End the connection as the protocol wants it."""
 
 
+class Talk(Protocol):
+    """The protocol that is spoken on a connection."""
+
+    def heard(self, session: Session, request: dict[str, Any], ns: int) -> None:
+        """Answer a request."""
+
+    def unreadable(self, session: Session, said: str, ns: int) -> None:
+        """Answer what is no request."""
+
+
 class Session:
     """A connection.
 
     Parameters
     ----------
     exchange : Exchange
-    category : str          of its socket
+    category : str          of its socket: spot, linear, inverse; private or trade
     conn_id : str
     sink : Sink
     ns : int                market time of its beginning
+    talk : Talk
     """
 
-    def __init__(self, exchange: Exchange, category: str, conn_id: str, sink: Sink, ns: int) -> None:
-        self.category, self.conn_id = category, conn_id
+    def __init__(
+        self, exchange: Exchange, category: str, conn_id: str, sink: Sink, ns: int, talk: Talk
+    ) -> None:
+        self.category, self.conn_id, self.talk = category, conn_id, talk
         self.topics: set[str] = set()
         self.sent = self.received = 0  # messages
         self.heard_ns = ns  # when the client spoke last, market time
@@ -66,21 +72,20 @@ class Session:
         try:
             request = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            self._answer("", ns, success=False, said="error:invalid json")
+            self.talk.unreadable(self, "error:invalid json", ns)
             return
-        if not isinstance(request, dict):
-            self._answer("", ns, success=False, said="error:invalid request")
-            return
-        op = str(request.get("op", ""))
-        req_id = None if request.get("req_id") is None else str(request["req_id"])
-        if op == "ping":
-            self._answer("ping", ns, said="pong", req_id=req_id)
-        elif op in ("subscribe", "unsubscribe"):
-            self._ask(op, request.get("args"), req_id, ns)
-        elif op == "auth":
-            self._answer("auth", ns, success=False, said="error:this is a public socket", req_id=req_id)
+        if isinstance(request, dict):
+            self.talk.heard(self, request, ns)
         else:
-            self._answer(op, ns, success=False, said="error:invalid op", req_id=req_id)
+            self.talk.unreadable(self, "error:invalid request", ns)
+
+    def say(self, data: bytes, ns: int, *, ack: bool = False) -> None:
+        """Answer, later where the line is slow; answers to subscriptions may be late by themselves."""
+        due = self._exchange.arrival(ns, ack=ack)
+        if due > ns:
+            self._put(due, Frame(TEXT, data))
+        else:
+            self._send(Frame(TEXT, data))
 
     def deliver(self, frame: Frame, ns: int) -> None:
         """Send a frame, later where the line is slow."""
@@ -126,43 +131,3 @@ class Session:
     def _send(self, frame: Frame) -> None:
         self.sent += 1
         self._sink.send(frame)
-
-    def _ask(self, op: str, args: Any, req_id: str | None, ns: int) -> None:
-        if not isinstance(args, list) or not args or not all(isinstance(arg, str) for arg in args):
-            self._answer(op, ns, success=False, said="error:invalid args", req_id=req_id)
-            return
-        if op == "unsubscribe":
-            for topic in args:
-                self.topics.discard(topic)
-            self._answer(op, ns, req_id=req_id)
-            return
-        if said := self._refusal(args):
-            self._exchange.note("refused", conn=self.conn_id, said=said)
-            self._answer(op, ns, success=False, said=said, req_id=req_id)
-            return
-        self.topics.update(args)
-        self._answer(op, ns, req_id=req_id)
-        self._exchange.note("subscribed", conn=self.conn_id, topics=args)
-        for topic in args:
-            self._exchange.welcome(self, topic)
-
-    def _refusal(self, args: list[str]) -> str:
-        """Why a subscription fails; "" where it does not."""
-        if self._exchange.refuses():
-            return "error:request failed"
-        if self.category == "spot" and len(args) > MOST_SPOT_ARGS:
-            return "args size >10"
-        if sum(map(len, {*self.topics, *args})) > MOST_CHARACTERS:
-            return f"error:args length exceeds {MOST_CHARACTERS}"
-        unknown = [topic for topic in args if not self._exchange.has(self.category, topic)]
-        return f"Invalid topic: {', '.join(unknown)}" if unknown else ""
-
-    def _answer(
-        self, op: str, ns: int, *, success: bool = True, said: str = "", req_id: str | None = None
-    ) -> None:
-        data = messages.ack(self.category, self.conn_id, op, success=success, said=said, req_id=req_id)
-        due = self._exchange.arrival(ns, ack=op in ("subscribe", "unsubscribe"))
-        if due > ns:
-            self._put(due, Frame(TEXT, data))
-        else:
-            self._send(Frame(TEXT, data))

@@ -1,4 +1,4 @@
-"""A session: a live market through the pipeline and the trader, in paper, for as long as it is asked to last."""
+"""A session: a live market through the pipeline and the trader, in paper or at an exchange, for as long as it is asked to."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import contextlib
 import shlex
 from dataclasses import dataclass
 
+from btcframe.api import RealVenue, Source
 from btcframe.config import duration
+from btcframe.doctor import Level, checks_for_trading
+from btcframe.endpoints import Endpoint
 from btcframe.errors import ConfigError, DataError
 from btcframe.learning.building import build_id
 from btcframe.live.opening import Opened, opened, sealed
@@ -23,6 +26,9 @@ from btcframe.watch.watching import listening, watching
 
 PAPER = ("sim",)
 """Venues that send nothing to anybody."""
+
+PRODUCTION = "production"
+"""The alias of the registry whose model may trade real money."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +53,13 @@ def main(run: Run) -> Traded:
     Raises
     ------
     ConfigError
-        If the venue would send real orders, the source has no book, or it is told how long to record.
-    DataError, ModelError, PluginError, StoreError
+        If the venue cannot be traded on, real money is not confirmed, the source has no book, or it is told how long
+        to record.
+    DataError, DoctorError, ModelError, PluginError, StoreError
     """
-    only_paper(run)
     _not_a_recording(run)
     source = run.component("source")
+    check_venue(run, source)
     needs_book(source, run.config["source"]["plugin"], "trading needs one")
     with listening(run.config["trade"]["metrics"]) as endpoint, opened(run, source) as done:
         run.say(_beginning(run, done))
@@ -67,16 +74,66 @@ def main(run: Run) -> Traded:
     return _ended(run, done, stopped)
 
 
-def only_paper(run: Run) -> None:
-    """Refuse a venue that would send real orders."""
-    venue = run.config["venue"]["plugin"]
-    if venue not in PAPER:
+def check_venue(run: Run, source: Source) -> None:
+    """Refuse a venue that cannot be traded on, and real money that was not meant, before anything is opened.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither the simulated venue nor a real one, its market is not live or another endpoint's, or it trades
+        real money and that is not confirmed, or not with the model in production.
+    DoctorError
+        If it trades real money, and something is not as it must be.
+    """
+    plugin, venue = run.config["venue"]["plugin"], run.component("venue")
+    if plugin in PAPER:
+        return
+    if not isinstance(venue, RealVenue):
         raise ConfigError(
-            f"btcframe trade is on paper only: venue {venue} would send real orders",
+            f"venue {plugin} cannot be traded on: it neither simulates for a session nor connects to an exchange",
             where="venue",
-            hint="Real orders ask for more than a config: a later btcframe will have them confirmed.",
+            hint="A session in paper uses the simulated venue, one at an exchange a venue that has connect().",
             next="btcframe trade venue=sim …",
         )
+    if not is_live(source):
+        raise ConfigError(
+            f"venue {plugin} needs a live market: what source {run.config['source']['plugin']} gives has happened before",
+            where="source",
+            hint="Orders for a recorded or a made market are the simulated venue's.",
+            next="btcframe trade venue=sim …",
+        )
+    there, here = (getattr(one, "endpoint", None) for one in (venue, source))
+    if there is not None and here is not None and there != here and there is not Endpoint.demo:
+        raise ConfigError(
+            f"the market is that of {here.value}, and the orders would go to {there.value}",
+            where="venue.endpoint",
+            hint="Prices of one are none of the other.",
+            next=f"btcframe trade source.endpoint={there.value} venue.endpoint={there.value} …",
+        )
+    if venue.real:
+        _money_is_meant(run)
+
+
+def _money_is_meant(run: Run) -> None:
+    """Refuse real money unless it is confirmed, the model is the one in production, and doctor finds nothing."""
+    if not run.config["trade"]["confirm_live"]:
+        raise ConfigError(
+            "this session would trade real money, and nobody has confirmed that",
+            where="trade.confirm_live",
+            hint="First on paper (venue=sim), then on the testnet (venue.endpoint=testnet): docs/first-contact.md.",
+            next="When it is meant: btcframe trade trade.confirm_live=true …",
+        )
+    if run.config["trained"] != PRODUCTION:
+        asked = run.config["trained"] or "no model"
+        raise ConfigError(
+            f"real money is traded on the model in production, not on {asked}",
+            where="trained",
+            hint="What is promoted has passed the gate; a run's model, and a mock, have not.",
+            next=f"btcframe train promote.to={PRODUCTION} …, then trained={PRODUCTION}",
+        )
+    for finding in checks_for_trading(run.config, run.catalog):
+        if finding.level is not Level.OK:
+            run.say(f"doctor: {finding.name}: {finding.said}")
 
 
 def _not_a_recording(run: Run) -> None:
@@ -92,10 +149,12 @@ def _not_a_recording(run: Run) -> None:
 
 def _beginning(run: Run, done: Opened) -> str:
     """What begins, in a few lines."""
-    about, config = done.session.about(), run.config
-    cash = f"{float(config['backtest']['cash']):,.0f} in cash"
+    about, venue = done.session.about(), run.component("venue")
+    kind = "Paper session"
+    if isinstance(venue, RealVenue):
+        kind = "REAL MONEY: session" if venue.real else "Session"
     lines = [
-        f"Paper session of {about['symbol']}: source {about['source']}, policy {about['policy']}, venue {about['venue']}"
+        f"{kind} of {about['symbol']}: source {about['source']}, policy {about['policy']}, venue {about['venue']}"
     ]
     if done.promotion is None:
         lines.append(
@@ -105,17 +164,26 @@ def _beginning(run: Run, done: Opened) -> str:
         noise = ", a MOCK: its predictions are noise" if done.promotion.mock else ""
         lines.append(f"  Model {about['model']}{noise}")
         lines += [f"    {done.note}"] * bool(done.note)
-    if done.account is None:
-        lines.append(f"  Account: {cash}, nothing held")
-    else:
-        lots = done.account["ledger"]["position_lots"]
-        held = f"{lots:+,} lots held" if lots else "nothing held"
-        lines.append(f"  Account: as it was in {config['warm_start']}, {held}")
+    lines.append(f"  Account: {_account(run, done)}")
     if cause := done.session.cause:
         lines.append(f"  It begins stopped, as it was: {cause}")
         lines.append(f"    Go on: btcframe session resume {shlex.quote(str(run.dir))}")
     lines.append("  Ctrl-C ends it; how it stands, and its kill switch: btcframe session status | halt")
     return "\n".join(lines)
+
+
+def _account(run: Run, done: Opened) -> str:
+    """What a session begins with."""
+    if done.account is None:
+        return f"{float(run.config['backtest']['cash']):,.0f} in cash, nothing held"
+    lots = done.account["ledger"]["position_lots"]
+    held = f"{lots:+,} lots held" if lots else "nothing held"
+    since = f"as it was in {run.config['warm_start']}" if run.config["warm_start"] else ""
+    if done.recovered is None:
+        return f"{since}, {held}"
+    equity = done.account["ledger"]["peak_equity"] if not since else None
+    worth = f", worth {equity:,.2f}" if equity is not None else f"; limits go on {since}"
+    return f"the exchange's, {held}{worth}"
 
 
 def _ended(run: Run, done: Opened, stopped: str) -> Traded:

@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from btcframe.api import Batch, Feed, Source
+from btcframe.api import Batch, Feed, Gateway, RealVenue, Recovered, Source
 from btcframe.config import duration
 from btcframe.errors import DataError, StoreError
 from btcframe.latency import Latency
 from btcframe.learning.building import build_id, identity
 from btcframe.learning.stored_rows import TABLE as ROW_TABLE
+from btcframe.live.inbox import Inbox, host_of
 from btcframe.live.pace import Bounds, Pace
+from btcframe.live.recovering import account_at, differs
 from btcframe.live.session import Onlooker, Session
 from btcframe.live.sinks import LogSink, MemorySink, StoreSink, TableSink, WatchSink
 from btcframe.live.slow_lane import SlowLane
@@ -26,7 +28,7 @@ from btcframe.models.drift import ModelWatch
 from btcframe.models.production import Follower, Ladder, Production
 from btcframe.report.words import counted
 from btcframe.run import Run, write_json
-from btcframe.session_log import Keeping, Later, SessionWriter, Straight
+from btcframe.session_log import Keeping, Later, SessionWriter, Straight, records_of
 from btcframe.sessions.predictors import Chosen, predictors
 from btcframe.sessions.session import (
     ACCOUNT,
@@ -44,6 +46,7 @@ from btcframe.spool.writer import Spool
 from btcframe.trading.audit import Audit
 from btcframe.trading.forecasts import Promotion
 from btcframe.types import EVENT, NS, ROW, EventFlag, Instrument, Kind
+from btcframe.venues.sim import Sim
 from btcframe.watch.switch import standing
 from btcframe.watch.telling import Teller
 
@@ -63,6 +66,7 @@ class Opened:
     promotion : Promotion or None   the model that predicts from the first row on
     note : str                      what else is to be said of the models
     account : mapping or None       what was restored
+    recovered : Recovered or None   what a real venue said of it
     audit : Audit                   its tables, whole when the session has ended
     store : StoreSink               where rows and records went
     identity : mapping              of the build of its rows
@@ -74,6 +78,7 @@ class Opened:
     promotion: Promotion | None
     note: str
     account: Mapping[str, Any] | None
+    recovered: Recovered | None
     audit: Audit
     store: StoreSink
     identity: Mapping[str, Any]
@@ -122,6 +127,11 @@ def opened(run: Run, source: Source) -> Iterator[Opened]:
             tell,
         )
         stack.enter_context(slow.running())
+        inbox, gateway, recovered = Inbox(), None, None
+        if isinstance(venue := run.component("venue"), RealVenue):
+            gateway, recovered = venue.connect(instrument, host_of(run.manifest["id"], feed, inbox, tell))
+            stack.enter_context(contextlib.closing(gateway))
+            account = _settled(run, recovered, account, instrument, inbox)
         start, batches = warm_start(run, feed, whose)  # from here on the market waits for us
         latency = Latency()
         pipeline = open_pipeline(run, instrument, run.component("policy").wakes, time.perf_counter_ns)
@@ -133,13 +143,14 @@ def opened(run: Run, source: Source) -> Iterator[Opened]:
         onlooker = Onlooker(latency, pipeline, slow, duration(config, "trade", "stall"))
         trader = open_trader(
             run, pipeline, [promotion] if promotion else [],
-            audit=Audit(hand=slow.table), account=account, log=slow, notify=tell, watch=onlooker,
+            audit=Audit(hand=slow.table), account=account, gateway=gateway, log=slow, notify=tell, watch=onlooker,
         )  # fmt: skip
         stack.enter_context(contextlib.closing(trader))
         session = Session(
             _about(run, instrument, promotion), feed, pipeline, trader, slow, onlooker, latency, models,
             identity=whose, state_ns=duration(config, "state", "every"),
-            parts=lambda: {"spool": _store_counts(spool), "observers": tell.counts()},
+            parts=lambda: {"spool": _store_counts(spool), "observers": tell.counts(), **_venue_counts(gateway)},
+            inbox=inbox,
         )  # fmt: skip
         if (guard := getattr(feed, "guard", None)) is not None:
             guard(slow.pressure, duration(config, "trade", "lag"))
@@ -148,7 +159,16 @@ def opened(run: Run, source: Source) -> Iterator[Opened]:
         if models.follower is not None:
             stack.enter_context(models.follower.running())
         yield Opened(
-            session, batches, feed, promotion, _said(run, models, chosen), account, audit, store, what
+            session,
+            batches,
+            feed,
+            promotion,
+            _said(run, models, chosen),
+            account,
+            recovered,
+            audit,
+            store,
+            what,
         )
 
 
@@ -203,8 +223,28 @@ def account_of(directory: Path, instrument: Instrument) -> dict[str, Any] | None
     return account
 
 
+def _settled(
+    run: Run,
+    recovered: Recovered,
+    saved: Mapping[str, Any] | None,
+    instrument: Instrument,
+    inbox: Inbox,
+) -> dict[str, Any]:
+    """The account at a real venue; what was found there goes into the log and the manifest."""
+    notes = [*recovered.notes, *filter(None, [differs(recovered, saved)])]
+    found = {"position_lots": recovered.position.lots, "cash": recovered.cash, "notes": notes}
+    run.manifest.setdefault("results", {})["recovered"] = {**found, "fills": len(recovered.fills)}
+    inbox.told.append({"what": "recovered", **found, "fills": records_of(recovered.fills)})
+    for note in notes:
+        run.say(f"{note[:1].upper()}{note[1:]}")
+    return account_at(recovered, saved, instrument)
+
+
 def load_kernels(run: Run, instrument: Instrument, promotion: Promotion | None) -> None:
-    """Have the kernels of pipeline, model, venue and label loaded, or compiled, before the market waits for them."""
+    """Have the kernels of pipeline, model, venue and label loaded, or compiled, before the market waits for them.
+
+    A real venue has none, and is not to know of it: the simulated one stands in.
+    """
     period_ns = run.component("clock").period_ns
     events = np.zeros(7, EVENT)
     events["kind"] = [Kind.CLEAR, Kind.DEPTH, Kind.DEPTH, *4 * [Kind.HEARTBEAT]]
@@ -213,7 +253,8 @@ def load_kernels(run: Run, instrument: Instrument, promotion: Promotion | None) 
     events["flags"][2:] = EventFlag.SNAPSHOT | EventFlag.END
     events["local_ts"] = NS + np.array([0, 0, 0, *np.arange(1, 5)]) * period_ns
     pipeline = open_pipeline(run, instrument, run.component("policy").wakes)
-    trader = open_trader(run, pipeline, [promotion] if promotion else [])
+    real = isinstance(run.component("venue"), RealVenue)
+    trader = open_trader(run, pipeline, [promotion] if promotion else [], venue=Sim() if real else None)
     with contextlib.closing(trader):
         trader.consume(events)
     if promotion is not None:  # it is watched by what follows
@@ -269,9 +310,18 @@ def _bounds(run: Run) -> Bounds:
 
 def _about(run: Run, instrument: Instrument, promotion: Promotion | None) -> dict[str, str]:
     chosen = {slot: str(run.config[slot]["plugin"]) for slot in ("source", "policy", "venue")}
+    if isinstance(venue := run.component("venue"), RealVenue):
+        told = (getattr(venue, name, "") for name in ("exchange", "endpoint"))
+        chosen["venue"] = " ".join([chosen["venue"], *(str(getattr(t, "value", t)) for t in told if t)])
     return {
         "id": run.manifest["id"], "symbol": instrument.symbol, **chosen, "model": promotion.name if promotion else "",
     }  # fmt: skip
+
+
+def _venue_counts(gateway: Gateway | None) -> dict[str, Mapping[str, int | float]]:
+    """What a real venue counts, where it does."""
+    counters = getattr(gateway, "counters", None)
+    return {} if counters is None else {"venue": counters()}
 
 
 def _store_counts(spool: Spool) -> dict[str, int]:

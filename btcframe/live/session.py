@@ -7,7 +7,6 @@ Nothing here waits for a disk, a store or another thread; what they need is put 
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -16,12 +15,14 @@ import numpy as np
 from btcframe.api import Batch, Feed, TraderState
 from btcframe.clock_offset import ClockOffset, Offset
 from btcframe.latency import Latency
+from btcframe.live.inbox import Inbox
 from btcframe.live.session_line import Line
 from btcframe.live.slow_lane import SlowLane
 from btcframe.models.production import Candidate, Production, Sentinel
 from btcframe.pipeline import Pipeline
 from btcframe.sessions.recording import counters_of
 from btcframe.sessions.saved_state import SavedState
+from btcframe.trading.onlookers import VENUE
 from btcframe.trading.trader import Trader
 from btcframe.types import NS, ROW, EventArray, Floats, StateArray
 from btcframe.watch.signals import ExecutionSignals, Seen, Signals
@@ -115,6 +116,7 @@ class Session:
     identity : mapping      of the pipeline, see SavedState
     state_ns : int          market time between two states; 0: none is kept
     parts : callable        further counters, by part
+    inbox : Inbox, optional     what other threads have for it
     now : callable          the clock of EVENT.mono_ts
 
     Attributes
@@ -137,6 +139,7 @@ class Session:
         identity: Mapping[str, Any],
         state_ns: int,
         parts: Callable[[], Mapping[str, Mapping[str, int | float]]] = dict,
+        inbox: Inbox | None = None,
         now: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._about, self._feed, self._pipeline, self._trader = dict(about), feed, pipeline, trader
@@ -147,7 +150,7 @@ class Session:
         self.signals = Signals(latency, now)
         self._clock = ClockOffset()
         self._offset: Offset | None = None
-        self._asked: deque[tuple[str, dict[str, Any]]] = deque()
+        self._inbox = inbox or Inbox()
         self._saved = -1  # version of the trader that was handed over
         self._tended_ns = self._shown_ns = self._shown_rows = 0
         self._state_due_ns: int | None = None
@@ -166,7 +169,9 @@ class Session:
             If the venue contradicts itself.
         """
         events = batch.events
-        if self._asked:
+        if self._inbox.told:
+            self._note()
+        if self._inbox.asked:
             self._obey(events)
         if self._ladder.waiting:
             self._promote(self._ladder.take())
@@ -187,12 +192,17 @@ class Session:
 
     def _obey(self, events: EventArray) -> None:
         """Do what was asked, before these events: the first ones tell what time it is."""
-        first = not self._counts["events"]
-        while self._asked and (len(events) or not first):
-            name, data = self._asked.popleft()
+        first, asked = not self._counts["events"], self._inbox.asked
+        while asked and (len(events) or not first):
+            name, data = asked.popleft()
             self._trader.command(name, **data, **({"ns": events["local_ts"][0].item()} if first else {}))
             if name == "resume" and self._ladder.failed:
                 self._promote(self._ladder.again("another try: resumed"))
+
+    def _note(self) -> None:
+        """Write down what the venue acted upon."""
+        while self._inbox.told:
+            self._slow.command(self.last_ns, VENUE, **self._inbox.told.popleft())
 
     def _promote(self, candidate: Candidate | None) -> None:
         """Another model predicts from the next row on, or none: a command of the log, as any other."""
@@ -267,6 +277,7 @@ class Session:
             If it cannot be.
         """
         self._trader.finish(flatten=flatten)
+        self._note()
         self._keep_account()
         if self._state_ns and self._counts["events"]:
             self._keep_state()
@@ -310,7 +321,7 @@ class Session:
 
     def ask(self, name: str, /, **data: Any) -> None:
         """Put a command to the trader: it is applied, and logged, before the next batch is consumed."""
-        self._asked.append((name, data))
+        self._inbox.ask(name, **data)
 
     def about(self) -> Mapping[str, str]:
         """What does not change."""

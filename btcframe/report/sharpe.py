@@ -131,7 +131,7 @@ def sharpe_of(results: Floats, acted: int, trials: int) -> Sharpe:
     return Sharpe(n, acted, mean, ratio, skew, kurtosis, psr, hurdle, deflated, trials)
 
 
-def probabilistic(ratio: float, than: float, n: int, skew: float, kurtosis: float) -> float:
+def probabilistic(ratio: float, than: float, n: float, skew: float, kurtosis: float) -> float:
     """Probability that the true Sharpe ratio is above `than`, given one of n results; NaN where that is undefined."""
     spread = 1 - skew * ratio + (kurtosis - 1) / 4 * ratio**2
     return NormalDist().cdf((ratio - than) * math.sqrt((n - 1) / spread)) if spread > 0 else math.nan

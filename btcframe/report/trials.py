@@ -11,11 +11,17 @@ from btcframe.api import Store
 JUDGED = ("run", "train")
 """The verbs whose runs train models and judge them."""
 
+TRADED = ("run", "backtest")
+"""Those whose runs trade what was trained, out of sample."""
+
 DECIDES = ("source", "clock", "features", "select", "regime", "label", "model", "validation", "seed")
 """The settings that decide what is predicted: those of trading change nothing here."""
 
 WITHOUT = ("jobs", "final")
 """Those of validation that do not."""
+
+TRADES = ("policy", "risk", "venue")
+"""The settings that, with these, decide what is earned."""
 
 
 def trials_of(store: Store, config: Mapping[str, Any], symbol: str) -> int:
@@ -36,19 +42,39 @@ def trials_of(store: Store, config: Mapping[str, Any], symbol: str) -> int:
     StoreError
         If the store cannot be read.
     """
-    tried = {_told(config)}
+    return len({configuration(config), *configurations_of(store, config["source"]["plugin"], symbol)})
+
+
+def configurations_of(store: Store, source: str, symbol: str, *, traded: bool = False) -> set[str]:
+    """The different configurations that were judged on a market, by the complete runs that a store knows of.
+
+    Parameters
+    ----------
+    store : Store
+    source : str      name of the source component
+    symbol : str      ccxt's
+    traded : bool     those that were traded, with what decides that
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be read.
+    """
+    verbs = TRADED if traded else JUDGED
+    tried = set()
     for batch in store.records("runs"):
         for row in batch.select(["symbol", "verb", "status", "manifest"]).to_pylist():
-            if row["verb"] not in JUDGED or row["status"] != "complete" or row["symbol"] != symbol:
+            if row["verb"] not in verbs or row["status"] != "complete" or row["symbol"] != symbol:
                 continue
-            other = json.loads(row["manifest"])["config"]
-            if other["source"]["plugin"] == config["source"]["plugin"]:
-                tried.add(_told(other))
-    return len(tried)
+            config = json.loads(row["manifest"])["config"]
+            if config["source"]["plugin"] == source:
+                tried.add(configuration(config, traded=traded))
+    return tried
 
 
-def _told(config: Mapping[str, Any]) -> str:
-    told = {name: config[name] for name in DECIDES if name in config}
+def configuration(config: Mapping[str, Any], *, traded: bool = False) -> str:
+    """What of a config decides its predictions, or its trades, as text: two runs with the same are one trial."""
+    told = {name: config[name] for name in (*DECIDES, *(TRADES if traded else ())) if name in config}
     told["validation"] = {k: v for k, v in config.get("validation", {}).items() if k not in WITHOUT}
     return json.dumps(told, sort_keys=True)
 

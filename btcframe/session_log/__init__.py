@@ -15,7 +15,9 @@ from btcframe.session_log.items import (
     Item,
     NextItem,
     OrdersItem,
+    array_of,
     events_sha256,
+    records_of,
 )
 from btcframe.session_log.reader import FORMAT, LOG, VERSION, SessionLog, Summary, part_path, part_paths
 from btcframe.session_log.writer import Keeping, SessionWriter
@@ -39,7 +41,9 @@ __all__ = [
     "SessionWriter",
     "Straight",
     "Summary",
+    "array_of",
     "events_sha256",
     "part_path",
     "part_paths",
+    "records_of",
 ]

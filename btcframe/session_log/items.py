@@ -56,11 +56,11 @@ class OrdersItem(msgspec.Struct, tag_field="t", tag="orders"):
     @classmethod
     def of(cls, orders: StateArray) -> OrdersItem:
         """The item of ORDER[n]."""
-        return cls(_to_records(orders))
+        return cls(records_of(orders))
 
     def array(self) -> StateArray:
         """ORDER[n]."""
-        return _to_array(self.records, ORDER)
+        return array_of(self.records, ORDER)
 
 
 class FillsItem(msgspec.Struct, tag_field="t", tag="fills"):
@@ -71,11 +71,11 @@ class FillsItem(msgspec.Struct, tag_field="t", tag="fills"):
     @classmethod
     def of(cls, fills: StateArray) -> FillsItem:
         """The item of FILL[n]."""
-        return cls(_to_records(fills))
+        return cls(records_of(fills))
 
     def array(self) -> StateArray:
         """FILL[n]."""
-        return _to_array(self.records, FILL)
+        return array_of(self.records, FILL)
 
 
 class EventsItem(msgspec.Struct, tag_field="t", tag="events"):
@@ -114,12 +114,14 @@ def events_sha256(events: EventArray) -> str:
     return hashlib.sha256(np.ascontiguousarray(events).view(np.uint8).data).hexdigest()
 
 
-def _to_records(array: StateArray) -> list[dict[str, Any]]:
+def records_of(array: StateArray) -> list[dict[str, Any]]:
+    """Records as mappings of field to value, padding left out."""
     names = [name for name in array.dtype.names or () if not name.startswith("pad")]
     return [dict(zip(names, (record[name].item() for name in names), strict=True)) for record in array]
 
 
-def _to_array(records: list[Any], dtype: np.dtype[Any]) -> StateArray:
+def array_of(records: list[Any], dtype: np.dtype[Any]) -> StateArray:
+    """What `records_of` was made of."""
     array = np.zeros(len(records), dtype)
     for i, record in enumerate(records):
         for name, value in record.items():

@@ -1,7 +1,7 @@
 """A recorded session once more: its market, its promotions and what it was told, through the same pipeline and trader.
 
-With the session's own venue it gives the same intents to the bit (`btcframe replay`); with another one it tells what the
-same decisions would have come to there (`sensitivity`).
+With the session's own venue it gives the same intents to the bit (`btcframe replay`), where that was an exchange with
+what it said then; with another one it tells what the same decisions would have come to there (`sensitivity`).
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from btcframe.api import Venue, Wakes
+from btcframe.api import RealVenue, Venue, Wakes
 from btcframe.errors import DataError
 from btcframe.pipeline import Pipeline
 from btcframe.pipeline.recorded import RecordedFeed, recorded_feed
 from btcframe.run import Run
 from btcframe.session_log import CommandItem, Item, SessionLog
+from btcframe.sessions.recorded_venue import Recorded
 from btcframe.sessions.session import RESTORE, SESSION, of_log, open_pipeline, open_trader, restored_from
 from btcframe.sessions.warm_start import WARM_START, started_from
-from btcframe.trading.onlookers import PROMOTE
+from btcframe.trading.onlookers import TOLD
 from btcframe.trading.trader import Trader
 
-_BEFORE = (PROMOTE, WARM_START, RESTORE)
-"""Commands that are no commands to the trader: they were done before its first event, or stand in its schedule."""
+_NOT_TOLD = (*TOLD, WARM_START, RESTORE)
+"""Commands that are no commands to the trader: they were done before its first event, or see `TOLD`."""
 
 
 def play_again(
@@ -69,7 +70,12 @@ def play_again(
             as_it_began(session, log, told.append, session.component("policy").wakes)
         )
         account = restored_from(log)
-        trader = open_trader(session, pipeline, promotions, tables=tables, account=account, venue=venue)
+        gateway = None
+        if venue is None and isinstance(session.component("venue"), RealVenue):
+            gateway = Recorded(log, account["ledger"]["position_lots"] if account else 0)
+        trader = open_trader(
+            session, pipeline, promotions, tables=tables, account=account, venue=venue, gateway=gateway
+        )
         stack.enter_context(contextlib.closing(trader))
         for batch in feed:
             _obey(trader, told)
@@ -109,6 +115,6 @@ def as_it_began(
 def _obey(trader: Trader, told: list[Item]) -> None:
     """Tell the trader what the session's was told; the feed hands over items at their place in the order."""
     for item in told:
-        if isinstance(item, CommandItem) and item.name not in _BEFORE:
+        if isinstance(item, CommandItem) and item.name not in _NOT_TOLD:
             trader.command(item.name, **item.data)
     told.clear()

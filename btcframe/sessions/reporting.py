@@ -235,14 +235,20 @@ def traded(results: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def _session(directory: Path, manifest: Mapping[str, Any]) -> Session:
-    tables, instrument = _tables(directory, manifest)
+    tables, instrument = tables_of(directory, manifest)
     cash = starting(directory, manifest["config"], tables)
     names = _regime_names(directory, tables)
     return of_session(tables, instrument, cash, seed=int(manifest["seed"]), regimes=names)
 
 
-def _tables(directory: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, StateArray], Instrument]:
-    """The tables of a session, which must be those that it left; its equity from the first row on that has one."""
+def tables_of(directory: Path, manifest: Mapping[str, Any]) -> tuple[dict[str, StateArray], Instrument]:
+    """The tables of a session; its equity from the first row on that has one.
+
+    Raises
+    ------
+    DataError
+        If nothing was traded in the run, or its tables are not those that it left.
+    """
     told = traded(manifest.get("results", {}))
     if told is None:
         raise DataError(f"{directory} is a {manifest['verb']}: nothing was traded in it")
@@ -271,7 +277,7 @@ def _regime_names(directory: Path, tables: Mapping[str, StateArray]) -> tuple[st
 def _beside(session: Session, other: Path) -> Beside:
     """Another run, laid over this session."""
     manifest = load_manifest(other)
-    tables, instrument = _tables(other, manifest)
+    tables, instrument = tables_of(other, manifest)
     return beside(
         session.tables, tables, session.instrument, instrument,
         name=_name(other), verb=manifest["verb"], venue=manifest["config"]["venue"]["plugin"],

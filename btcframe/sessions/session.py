@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from btcframe.api import Source, Venue, Wakes
+from btcframe.api import Gateway, Source, Venue, Wakes
 from btcframe.learning.folds import Fold
 from btcframe.models.artefacts import Builder, load_model, read_manifest
 from btcframe.pipeline import Pipeline
@@ -181,6 +181,7 @@ def open_trader(
     audit: Audit | None = None,
     account: Mapping[str, Any] | None = None,
     venue: Venue | None = None,
+    gateway: Gateway | None = None,
     log: Log | None = None,
     notify: Callable[..., Any] | None = None,
     watch: Watch | None = None,
@@ -196,14 +197,17 @@ def open_trader(
     audit : Audit, optional   in place of one there
     account : mapping, optional     what an earlier session's trader saved: the venue opens with what it held
     venue : Venue, optional   another one than the config's
+    gateway : Gateway, optional     a venue that is open already
     log, notify, watch : optional   see Trader
     """
     label = run.component("label")
-    lots = account["ledger"]["position_lots"] if account else 0
-    held = {"held": lots} if lots else {}  # third parties' venues may know nothing of it
+    if gateway is None:
+        lots = account["ledger"]["position_lots"] if account else 0
+        held = {"held": lots} if lots else {}  # third parties' venues may know nothing of it
+        gateway = (venue or run.component("venue")).open(pipeline.instrument, seed=run.seed, **held)
     trader = Trader(
         pipeline,
-        (venue or run.component("venue")).open(pipeline.instrument, seed=run.seed, **held),
+        gateway,
         run.component("policy"),
         run.components("risk"),
         cash=float(run.config["backtest"]["cash"]),

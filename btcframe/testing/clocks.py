@@ -16,6 +16,7 @@ from btcframe.testing.checks import (
     name_of,
 )
 from btcframe.testing.streams import saved
+from btcframe.testing.surroundings import undisturbed
 from btcframe.types import CUT, NS, EventArray, StateArray
 
 
@@ -105,10 +106,17 @@ def check_period(clock: Any) -> None:
         raise ContractError(f"{name_of(clock)}.period_ns is {clock.period_ns!r}", "An int, nanoseconds.")
 
 
+def check_global_state(clock: Any) -> None:
+    """Nothing outside it is changed: no generator, environment, warnings filter, thread count, …: see `surroundings`."""
+    events = _events(clock)
+    undisturbed(name_of(clock), lambda: cuts_of(clock, events))
+
+
 CHECKS = (
     check_period,
     check_boundaries,
     check_chunk_invariant,
+    check_global_state,
     check_docstring,
     check_config_roundtrip,
     check_light_import,

@@ -20,6 +20,7 @@ from btcframe.testing.checks import (
     name_of,
 )
 from btcframe.testing.streams import Stream
+from btcframe.testing.surroundings import undisturbed
 from btcframe.types import ROW, RowArray, RowFlag
 
 _MEASURED = tuple(
@@ -236,4 +237,18 @@ COLUMN_CHECKS = (
 )
 """What holds for anything that writes columns from rows."""
 
-CHECKS = (*COLUMN_CHECKS, check_docstring, check_config_roundtrip, check_light_import, check_cost)
+
+def check_global_state(component: Any) -> None:
+    """Nothing outside it is changed: no generator, environment, warnings filter, thread count, …: see `surroundings`."""
+    rows = rows_for(component, rough=True)
+    undisturbed(name_of(component), lambda: streams.run(stream_of(component), rows))
+
+
+CHECKS = (
+    *COLUMN_CHECKS,
+    check_global_state,
+    check_docstring,
+    check_config_roundtrip,
+    check_light_import,
+    check_cost,
+)

@@ -17,6 +17,7 @@ from btcframe.testing.checks import (
     first_difference,
     name_of,
 )
+from btcframe.testing.surroundings import undisturbed
 from btcframe.types import NS, Floats, Ints, RowArray, RowFlag
 
 MOST_ROWS = 50_000
@@ -204,6 +205,12 @@ def check_input_untouched(label: Any) -> None:
         raise ContractError(f"{name_of(label)} changes its input: {where}", "Copy what you change.")
 
 
+def check_global_state(label: Any) -> None:
+    """Nothing outside it is changed: no generator, environment, warnings filter, thread count, …: see `surroundings`."""
+    rows = rows_for(label)
+    undisturbed(name_of(label), lambda: _labelled(label, rows))
+
+
 CHECKS = (
     check_shape,
     check_horizon,
@@ -213,6 +220,7 @@ CHECKS = (
     check_bad_rows,
     check_deterministic,
     check_input_untouched,
+    check_global_state,
     check_docstring,
     check_config_roundtrip,
     check_light_import,

@@ -22,6 +22,7 @@ from btcframe.testing.checks import (
     name_of,
 )
 from btcframe.testing.markets import START_NS
+from btcframe.testing.surroundings import undisturbed
 from btcframe.types import NS, PREDICTION, Floats, Ints, StateArray
 
 VALUES = ("mean", "p_up", "low", "high")
@@ -249,6 +250,12 @@ def check_hopeless_data(model: Any) -> None:
             )
 
 
+def check_global_state(model: Any) -> None:
+    """Nothing outside it is changed: no generator, environment, warnings filter, thread count, …: see `surroundings`."""
+    data = training_set()
+    undisturbed(name_of(model), lambda: predict(model.fit(data), data.x, data.regime))
+
+
 CHECKS = (
     check_seeded,
     check_save_load,
@@ -258,6 +265,7 @@ CHECKS = (
     check_sound,
     check_input_untouched,
     check_hopeless_data,
+    check_global_state,
     check_docstring,
     check_config_roundtrip,
     check_light_import,

@@ -19,6 +19,7 @@ from btcframe.testing.checks import (
     differing,
     name_of,
 )
+from btcframe.testing.surroundings import undisturbed
 from btcframe.types import LEVELS, NS, PREDICTION, OrderState, TimeInForce
 
 COLUMNS = ("f0", "f1")
@@ -341,6 +342,16 @@ def check_wakes(policy: Any) -> None:
         )
 
 
+def check_global_state(policy: Any) -> None:
+    """Nothing outside it is changed: no generator, environment, warnings filter, thread count, …: see `surroundings`."""
+
+    def work() -> None:
+        for view, position in _situations():
+            _decided(policy, view, position)
+
+    undisturbed(name_of(policy), work)
+
+
 CHECKS = (
     check_bears_every_market,
     check_pure,
@@ -348,6 +359,7 @@ CHECKS = (
     check_settles,
     check_opens_nothing_blind,
     check_wakes,
+    check_global_state,
     check_docstring,
     check_config_roundtrip,
     check_light_import,

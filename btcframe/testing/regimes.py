@@ -22,6 +22,7 @@ from btcframe.testing.checks import (
 )
 from btcframe.testing.features import COLUMN_CHECKS, check_cost, rows_for
 from btcframe.testing.streams import Stream
+from btcframe.testing.surroundings import undisturbed
 from btcframe.types import Floats
 
 SEED = 11
@@ -177,6 +178,16 @@ def check_save_load(regime: Any) -> None:
         )
 
 
+def check_global_state(regime: Any) -> None:
+    """Nothing outside it is changed: no generator, environment, warnings filter, thread count, …: see `surroundings`."""
+
+    def work() -> None:
+        descriptors, labeler = _fitted(regime)
+        streams.run(stream_of(name_of(regime), labeler), descriptors)
+
+    undisturbed(name_of(regime), work)
+
+
 CHECKS = (
     *COLUMN_CHECKS,
     check_names,
@@ -188,6 +199,7 @@ CHECKS = (
     check_probabilities,
     check_seeded,
     check_save_load,
+    check_global_state,
     check_docstring,
     check_config_roundtrip,
     check_light_import,

@@ -18,6 +18,7 @@ from btcframe.testing.checks import (
     name_of,
 )
 from btcframe.testing.policies import arrays_of, changed_in, market, positions
+from btcframe.testing.surroundings import undisturbed
 
 _PURE = "Judge by intent, account and market only: what a rule counts belongs in the account."
 
@@ -149,11 +150,24 @@ def check_stop(risk: Any) -> None:
             )
 
 
+def check_global_state(risk: Any) -> None:
+    """Nothing outside it is changed: no generator, environment, warnings filter, thread count, …: see `surroundings`."""
+
+    def work() -> None:
+        for intent, account, view in cases(risk):
+            risk.check(intent, account, view)
+            if isinstance(risk, Stopper):
+                risk.stop(account, view)
+
+    undisturbed(name_of(risk), work)
+
+
 CHECKS = (
     check_stop,
     check_pure,
     check_never_increases,
     check_reducing_passes,
+    check_global_state,
     check_docstring,
     check_config_roundtrip,
     check_light_import,

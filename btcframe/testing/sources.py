@@ -22,10 +22,14 @@ from btcframe.testing.checks import (
     name_of,
 )
 from btcframe.testing.row_sources import check_rows
+from btcframe.testing.surroundings import undisturbed
 from btcframe.types import EVENT, NS, TRUTH, EventArray, EventFlag, Instrument, Kind, StateArray
 
 ENOUGH = 200_000
 """Events after which a check stops reading."""
+
+SOME = 10_000
+"""Events or rows that are enough to see a source at work."""
 
 
 class Read(NamedTuple):
@@ -151,6 +155,27 @@ def check_fingerprint(source: Any) -> None:
         )
 
 
+def check_global_state(source: Any) -> None:
+    """Nothing outside it is changed: no generator, environment, warnings filter, thread count, …: see `surroundings`."""
+    if is_live(source):
+        raise NotApplicable("the source is live: a test asks no exchange")
+
+    def work() -> None:
+        feed, seen = source.open(seed=0), 0
+        try:
+            for batch in feed:
+                seen += len(batch.events) + (0 if batch.rows is None else len(batch.rows))
+                if seen >= SOME:
+                    break
+        finally:
+            feed.close()
+
+    try:
+        undisturbed(name_of(source), work)
+    except BtcframeError as error:
+        raise NotApplicable(f"it cannot be opened here: {error.what}") from error
+
+
 # ------------------------------------------------------------------------------------- sources that tell the truth
 
 
@@ -273,6 +298,7 @@ CHECKS = (
     check_order,
     check_events,
     check_fingerprint,
+    check_global_state,
     check_rows,
     check_truth_form,
     check_truth_seeded,
@@ -302,6 +328,9 @@ class SourceSuite:
 
     def test_fingerprint(self) -> None:
         check_fingerprint(self.make())
+
+    def test_global_state(self) -> None:
+        check_global_state(self.make())
 
 
 class RowSourceSuite:

@@ -21,6 +21,7 @@ from btcframe.testing.checks import (
     check_light_import,
     name_of,
 )
+from btcframe.testing.surroundings import undisturbed
 from btcframe.types import FILL, LEVELS, NS, ORDER, EventArray, Kind, OrderState, StateArray, TimeInForce
 
 AFTER_SNAPSHOT = 2 * LEVELS + 1
@@ -323,6 +324,11 @@ def check_goes_on(venue: Any) -> None:
         )
 
 
+def check_global_state(venue: Any) -> None:
+    """Nothing outside it is changed: no generator, environment, warnings filter, thread count, …: see `surroundings`."""
+    undisturbed(name_of(venue), lambda: _busy_day(venue))
+
+
 CHECKS = (
     check_market_order,
     check_resting_order,
@@ -335,6 +341,7 @@ CHECKS = (
     check_gap,
     check_goes_on,
     check_chunk_invariant,
+    check_global_state,
     check_docstring,
     check_config_roundtrip,
     check_light_import,
@@ -380,3 +387,6 @@ class VenueSuite:
 
     def test_goes_on(self) -> None:
         check_goes_on(self.make())
+
+    def test_global_state(self) -> None:
+        check_global_state(self.make())

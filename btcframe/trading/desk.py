@@ -10,10 +10,11 @@ import numpy as np
 from btcframe.api import Account, Action, Gateway, Intent, Market, Position, Reports, Risk, Stop, TraderState
 from btcframe.errors import DataError, PluginError
 from btcframe.models.mocks import MOCK
+from btcframe.session_log import records_of
 from btcframe.trading.account import Ledger
 from btcframe.trading.audit import Audit
 from btcframe.trading.forecasts import Promotion
-from btcframe.trading.onlookers import Log, Notify
+from btcframe.trading.onlookers import FUNDED, HELD, Log, Notify
 from btcframe.trading.orders import Orders, whole
 from btcframe.trading.ruling import Rules, Verdict
 from btcframe.trading.stops import Stops
@@ -21,6 +22,11 @@ from btcframe.types import EVENT, NS, Floats, Instrument, OrderState, TimeInForc
 
 SETTLE_NS = 60 * NS
 """How long the venue may take at the end to answer for every order."""
+
+RECONCILE = "reconcile"
+"""Code of the stop where the venue and we do not agree on what happened."""
+
+_LOST = "A report was lost or made up: the result of this session cannot be trusted."
 
 COUNTS = (
     "rows", "wakes", "intents", "denied", "submitted", "amended", "canceled", "maker_fills", "taker_fills", "raised",
@@ -77,7 +83,7 @@ class Desk:
         self._position: Position | None = None  # made anew when it was asked for after a change
         self._orders = Orders(audit.orders, instrument.symbol)
         self._rules = Rules(rules, self.failed, columns)
-        self._gateway, self._audit, self._log = gateway, audit, log
+        self._gateway, self._audit, self._log, self._contain = gateway, audit, log, contain
 
     def promoted(self, promotion: Promotion) -> None:
         """Another model predicts, or none.
@@ -194,10 +200,12 @@ class Desk:
     def hear(self, reports: Reports) -> None:
         """What the venue says.
 
+        A session that must go on books what it cannot explain, for it happened, and only reduces from there on.
+
         Raises
         ------
         PluginError
-            If it contradicts itself.
+            If it contradicts itself, and the session need not go on.
         """
         self._position = None
         orders, fills, funding = reports
@@ -208,16 +216,24 @@ class Desk:
         if self._log:
             self._log.fills(fills)
             self._log.orders(orders)
+            if len(funding):
+                self._log.command(self.now_ns, FUNDED, records=records_of(funding))
         for order_id, _, _, ticks, lots, fee, side, maker, *_ in fills.tolist():
             if self._orders.get(order_id) is None:
-                raise PluginError(f"the venue fills order {order_id}, which is not working", where="venue")
+                self._contradicted(f"the venue fills order {order_id}, which is not working")
             self.ledger.fill(side, ticks, lots, fee)
             self.counts["maker_fills" if maker else "taker_fills"] += 1
         self._audit.fills.extend(fills)
         for amount in funding["amount"].tolist():
             self.ledger.pay(amount)
         self._audit.funding.extend(funding)
-        self._orders.report(orders)
+        self._orders.report(orders, self._contradicted)
+
+    def _contradicted(self, what: str, hint: str = "") -> None:
+        """The venue has said what cannot be: raise, or trust neither side's numbers enough to open anything."""
+        if not self._contain:
+            raise PluginError(what, where="venue", hint=hint)
+        self.stop(Stop(TraderState.REDUCING, RECONCILE, what))
 
     # ---------------------------------------------------------------------------------------------------- stops
 
@@ -313,7 +329,8 @@ class Desk:
                 f"the saved account cannot be used: {type(error).__name__}: {error}",
                 hint="It is what Trader.save gave: ledger, orders, stops, flattening.",
             ) from error
-        self.compare_with_venue()
+        if told := self._difference(self._gateway.reconcile().lots):
+            raise PluginError(told, where="venue", hint=_LOST)
 
     def settle(self) -> None:
         """Let time pass without events until the venue has answered for every order.
@@ -321,28 +338,42 @@ class Desk:
         Raises
         ------
         PluginError
-            If it leaves one without a final state.
+            If it leaves one without a final state, and the session need not go on from there.
         """
         nothing = np.empty(0, EVENT)
         deadline = self.now_ns + SETTLE_NS
-        while self._gateway.busy and self.now_ns < deadline:
+        while self._orders.working and self.now_ns < deadline:
             self.now_ns += NS
             _, reports = self._gateway.advance(nothing, self.now_ns)
             self.hear(reports)
         if left := self._orders.working:
-            raise PluginError(
-                f"the venue leaves {len(left)} orders without a final state, first {left[0]}", where="venue"
+            self._contradicted(
+                f"the venue leaves {len(left)} orders without a final state, first {left[0]}",
             )
 
     def compare_with_venue(self) -> None:
-        """Raise PluginError if the venue holds another position than we do."""
-        theirs, ours = self._gateway.reconcile().lots, self.ledger.position_lots
-        if theirs != ours:
-            raise PluginError(
-                f"the venue holds {theirs} lots for us, our fills add up to {ours}",
-                where="venue",
-                hint="A report was lost or made up: the result of this session cannot be trusted.",
-            )
+        """Look whether the venue holds another position than we do.
+
+        Raises
+        ------
+        PluginError
+            If it does, or does not answer, and the session need not go on.
+        """
+        try:
+            theirs = self._gateway.reconcile().lots
+        except DataError as error:
+            if self._log and self._contain:
+                self._log.command(self.now_ns, HELD, why=error.what)
+            self._contradicted(error.what)
+            return
+        if self._log and self._contain:
+            self._log.command(self.now_ns, HELD, lots=theirs)
+        if told := self._difference(theirs):
+            self._contradicted(told, _LOST)
+
+    def _difference(self, theirs: int) -> str:
+        ours = self.ledger.position_lots
+        return f"the venue holds {theirs} lots for us, our fills add up to {ours}" if theirs != ours else ""
 
 
 def _best(market: Market) -> tuple[int, int]:

@@ -15,6 +15,18 @@ STOPPED = "stopped"
 """The log's command for a stop: state, code, why. Nobody gave it: what it follows from is in the log, and a replay comes
 to it by itself."""
 
+FUNDED = "funding"
+"""The log's command for funding that was booked: `records`, one mapping of field to value per FUNDING."""
+
+HELD = "held"
+"""The log's command for what the venue said at the end that it holds for us: `lots`, or `why` it said nothing."""
+
+VENUE = "venue"
+"""The log's command for what a real venue heard and acted upon: for the record."""
+
+TOLD = (PROMOTE, FUNDED, HELD, VENUE)
+"""Commands of a log that a replay does not give its trader: they stand in its schedule, or are its venue's."""
+
 Notify = Callable[..., None]
 """Observers: ``notify(kind, **data)``."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from btcframe.api import Action, Intent, Working
@@ -184,29 +184,31 @@ class Orders:
             )
         )  # fmt: skip
 
-    def report(self, records: StateArray) -> None:
+    def report(self, records: StateArray, wrong: Callable[[str, str], None]) -> None:
         """What the venue says, ORDER[n]: its records with our row and model written into them.
 
-        Raises
-        ------
-        PluginError
-            If an order was never sent or is final already, its state is none, or more is filled than was asked for.
+        Parameters
+        ----------
+        records : ORDER[n]
+        wrong : callable    told, with a hint, of a record that cannot be: of an order that was never sent or is final
+                            already, of a state that is none, or with more filled than was asked for. It raises where
+                            that ends the session; otherwise the record is left out
         """
         for record in records.tolist():
-            self._report(record)
+            self._report(record, wrong)
         self._view = None
 
-    def _report(self, record: tuple[Any, ...]) -> None:
+    def _report(self, record: tuple[Any, ...], wrong: Callable[[str, str], None]) -> None:
         order_id, ns, venue_ns, _, ticks, lots, filled, state, side, tif, reduce_only, _, why, *_ = record
         order = self._working.get(order_id)
         known = state in _STATES
         if order is None or not known or filled > max(lots, order.lots) or filled < order.filled_lots:
             name = OrderState(state).name if known else f"state {state}"
-            raise PluginError(
+            wrong(
                 f"the venue reports order {order_id} as {name}, {filled} of {lots} lots filled",
-                where="venue",
-                hint=f"We know it as {order}." if order else "No order of that id works.",
+                f"We know it as {order}." if order else "No order of that id works.",
             )
+            return
         row_ns, model, _ = self._origin[order_id]
         if state in _FINAL:
             self.last = order._replace(ticks=ticks, lots=lots, filled_lots=filled, state=state, ended_ns=ns)

@@ -119,7 +119,7 @@ class Trader:
         Parameters
         ----------
         name : str
-            reduce: open nothing more. halt: cancel everything, and do nothing more. flatten: halt, and close the
+            reduce: open nothing more; data `code`, where a venue asks for it. halt: cancel everything, and do nothing more. flatten: halt, and close the
             position. resume: all causes are over; the peak and the day of limits on losses start here. contain:
             switch off a feature or the regime, data `name`, and open nothing more.
         data
@@ -146,7 +146,7 @@ class Trader:
         elif name == "resume":
             desk.resume(why)
         elif name == "reduce":
-            desk.stop(Stop(TraderState.REDUCING, "reduce", why))
+            desk.stop(Stop(TraderState.REDUCING, data.get("code", name), why))
         else:
             desk.flattening = name == "flatten"
             desk.stop(Stop(TraderState.HALTED, "halt", why))

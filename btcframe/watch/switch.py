@@ -1,8 +1,8 @@
-"""The kill switch of a session: two files in its directory, which anybody may write who may write there.
+"""The kill switch of a session: files in its directory, which anybody may write who may write there.
 
 ``halt.json`` halts: it stands until somebody resumes, so a session that is restarted from there begins halted.
-``resume.json`` resumes: it is taken once. The file itself is the command and its contents say who and why, so that
-`touch halt.json` does in an emergency. Where both are, it is halted.
+``flatten.json`` closes the position besides; ``resume.json`` resumes: these are taken once. The file itself is the command
+and its contents say who and why, so that `touch halt.json` does in an emergency. Where a halt stands, nothing is resumed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from btcframe.atomic import replacing
 from btcframe.errors import StoreError
 
-HALT, RESUME = "halt", "resume"
+HALT, FLATTEN, RESUME = "halt", "flatten", "resume"
 
 
 class Request(NamedTuple):
@@ -27,7 +27,7 @@ class Request(NamedTuple):
 
     Parameters
     ----------
-    name : str      halt or resume
+    name : str      halt, flatten or resume
     who : str       user, machine and process
     why : str
     ns : int        when, UTC
@@ -45,7 +45,7 @@ class Request(NamedTuple):
 
 
 def ask(directory: Path, name: str, why: str = "", *, now_ns: int | None = None) -> Request:
-    """Halt or resume the session of a directory, or the next one that starts from there.
+    """Halt, flatten or resume the session of a directory; the next one that starts from there begins halted, or not.
 
     Raises
     ------
@@ -54,14 +54,19 @@ def ask(directory: Path, name: str, why: str = "", *, now_ns: int | None = None)
     """
     who = f"{getpass.getuser()}@{platform.node()} (process {os.getpid()})"
     request = Request(name, who, why, time.time_ns() if now_ns is None else now_ns)
-    try:
-        with replacing(_file(directory, name), f"the request to {name}") as temporary:
-            temporary.write_text(f"{json.dumps(request._asdict(), ensure_ascii=False)}\n", encoding="utf-8")
-    except StoreError:
-        if name != HALT or not _touched(_file(directory, name)):
-            raise
-    # the other one after this: at no moment does neither stand
-    _file(directory, RESUME if name == HALT else HALT).unlink(missing_ok=True)
+    # what flattens halts, too, and the halt first: one that came after it would hold it up
+    for part in (HALT, FLATTEN) if name == FLATTEN else (name,):
+        try:
+            with replacing(_file(directory, part), f"the request to {name}") as temporary:
+                temporary.write_text(
+                    f"{json.dumps(request._asdict(), ensure_ascii=False)}\n", encoding="utf-8"
+                )
+        except StoreError:
+            if part == RESUME or not _touched(_file(directory, part)):
+                raise
+    # the others after this: at no moment does none stand
+    for other in {HALT: (RESUME, FLATTEN), FLATTEN: (RESUME,), RESUME: (HALT, FLATTEN)}[name]:
+        _file(directory, other).unlink(missing_ok=True)
     return request
 
 
@@ -83,8 +88,13 @@ class Switch:
         self._seen: tuple[int, int] | None = None  # which halt.json was told
 
     def asked(self) -> Request | None:
-        """What is new; a look at two names in a directory. A request to resume is taken away."""
+        """What is new; a look at three names in a directory. Requests to flatten and to resume are taken away."""
+        flatten = _read(self._directory, FLATTEN)  # first: the halt that belongs to it was there before
         halt = _stamp(_file(self._directory, HALT))
+        if flatten is not None:
+            _file(self._directory, FLATTEN).unlink(missing_ok=True)
+            self._seen = halt  # told of by itself it would leave the position
+            return flatten
         if halt is not None:
             if halt == self._seen:
                 return None

@@ -51,7 +51,7 @@ def offered(line: str, shell: str = "zsh") -> list[str]:
         ("btcframe train model=ri", ["model=ridge"]),
         ("btcframe train model=ridge model.al", ["model.alpha="]),
         ("btcframe train validation.fo", ["validation.folds="]),
-        ("btcframe train experiment=real", ["experiment=real_binance"]),
+        ("btcframe train experiment=real", ["experiment=real-binance"]),
         ("btcframe train label.price=m", ["label.price=microprice", "label.price=mid"]),
         ("btcframe train model=ridge,ze", ["model=ridge,zero"]),
         ("btcframe nonsense mo", []),

@@ -35,7 +35,7 @@ def test_help_imports_nothing_and_names_every_command(btcframe: Run) -> None:
         (["train", "validation.fold=3"], 2, ["Did you mean validation.folds?"]),
         (["train", "model.alpha=much"], 2, ["model.alpha", "could not be converted to Float"]),
         (["train", "clock.every=soon"], 2, ["clock", "is not a duration"]),
-        (["train", "experiment=real_binanse"], 2, ["Did you mean experiment=real_binance?"]),
+        (["train", "experiment=real-binanse"], 2, ["Did you mean experiment=real-binance?"]),
         (["train", "model=ridge,zero"], 2, ["several values make a sweep", "Add -m"]),
         (["train", "model.alpha=[1"], 2, ["is not an override"]),
         (["train", "model.plugin=zero"], 2, ["Write model=zero"]),

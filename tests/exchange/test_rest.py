@@ -8,7 +8,7 @@ import pytest
 from local_exchange import MS, START_NS, SYMBOLS, Client, exchange
 
 from btcframe.errors import ConfigError
-from btcframe.exchange import control, private, rest
+from btcframe.exchange import control, rest
 from btcframe.exchange.core import Exchange
 from btcframe.types import NS
 

@@ -10,7 +10,9 @@ import pytest
 from live_sessions import SETTINGS, Place, catalog, place
 
 from btcframe.config import Lane, Record, Trade
+from btcframe.doctor import Finding, Level
 from btcframe.errors import ConfigError, DataError, ModelError
+from btcframe.jobs import trade
 from btcframe.jobs import train as train_job
 from btcframe.plugins import Catalog
 from btcframe.run import Run
@@ -31,22 +33,68 @@ def here(tmp_path: Path, found: Catalog) -> Iterator[Place]:
         yield at
 
 
-def bad(folder: Path, found: Catalog, **changes: Any) -> Run:
+def bad(folder: Path, found: Catalog, name: str = "run", **changes: Any) -> Run:
     source = {"plugin": "random_walk", "duration": "10s"}
     config = {"verb": "trade", "source": source, "trade": vars(Trade()), "lane": vars(Lane())}
-    return make_run(folder, found, **config | changes)
+    return make_run(folder, found, name, **config | changes)
 
 
 def start(run: Run) -> None:
-    from btcframe.jobs import trade
-
     with run.recorded():
         trade.main(run)
 
 
-def test_only_paper(tmp_path: Path, found: Catalog) -> None:
-    with pytest.raises(ConfigError, match="is on paper only: venue elsewhere would send real orders"):
+def test_a_venue_that_neither_simulates_nor_connects(tmp_path: Path, found: Catalog) -> None:
+    with pytest.raises(
+        ConfigError, match=r"(?s)venue elsewhere cannot be traded on: it neither.*has connect.*venue=sim"
+    ):
         start(bad(tmp_path, found, venue={"plugin": "elsewhere"}))
+
+
+def test_a_real_venue_on_a_market_that_has_happened(tmp_path: Path, found: Catalog) -> None:
+    with pytest.raises(ConfigError, match="venue real needs a live market: what source random_walk gives"):
+        start(bad(tmp_path, found, venue={"plugin": "real"}))
+
+
+def real(folder: Path, found: Catalog, **changes: Any) -> Run:
+    """Real money on the market of the main net."""
+    return bad(
+        folder, found, **{"source": {"plugin": "bybit"}, "venue": {"plugin": "real", "real": True}} | changes
+    )
+
+
+def test_a_market_of_one_endpoint_and_orders_to_another(tmp_path: Path, found: Catalog) -> None:
+    """But a demo account trades on the market of the main net."""
+    venue = {"plugin": "real", "endpoint": "testnet"}
+    with pytest.raises(
+        ConfigError, match=r"(?s)of mainnet, and the orders would go to testnet.*source.endpoint=testnet"
+    ):
+        start(real(tmp_path, found, venue=venue))
+    trade.check_venue(
+        run := real(tmp_path, found, name="demo", venue=venue | {"endpoint": "demo"}), run.component("source")
+    )
+
+
+def test_real_money_is_confirmed_and_traded_on_the_model_in_production(
+    tmp_path: Path, found: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)nobody has confirmed that.*trade.confirm_live=true"):
+        start(real(tmp_path, found))
+    confirmed = {"trade": vars(Trade(confirm_live=True))}
+    for n, trained in enumerate(("", "staging", "runs/x")):
+        with pytest.raises(ConfigError, match=rf"production, not on {trained or 'no model'}"):
+            start(real(tmp_path, found, name=f"run{n}", trained=trained, **confirmed))
+    looked = list[str]()
+
+    def checks(config: Any, catalog: Catalog) -> tuple[Finding, ...]:
+        looked.append(config["venue"]["plugin"])
+        return (Finding("disk", Level.OK, "9 GB"), Finding("clock", Level.WARN, "it is late"))
+
+    monkeypatch.setattr(trade, "checks_for_trading", checks)
+    run = real(tmp_path, found, name="meant", trained="production", **confirmed)
+    trade.check_venue(run, run.component("source"))
+    assert looked == ["real"]
+    assert run.console.lines == ["doctor: clock: it is late"]  # type: ignore[attr-defined]
 
 
 def test_how_long_is_not_recorded_but_traded(tmp_path: Path, found: Catalog) -> None:

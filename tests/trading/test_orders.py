@@ -26,6 +26,10 @@ def sent(*amended: tuple[int, int]) -> Orders:
     return orders
 
 
+def refused(what: str, hint: str) -> None:
+    raise AssertionError(what)
+
+
 def said(orders: Orders, place: tuple[int, int], filled: int = 0, why: int = 0) -> Working:
     """What is known after a report."""
     record = np.zeros(1, ORDER)
@@ -33,7 +37,7 @@ def said(orders: Orders, place: tuple[int, int], filled: int = 0, why: int = 0) 
     record["ticks"], record["lots"] = place
     record["filled_lots"], record["why"] = filled, why
     record["state"] = OrderState.PARTIALLY_FILLED if filled else OrderState.ACCEPTED
-    orders.report(record)
+    orders.report(record, refused)
     order = orders.get(1)
     assert order is not None
     return order

@@ -32,7 +32,7 @@ def test_a_halt_stands_until_somebody_resumes(tmp_path: Path) -> None:
     assert switch.asked() is None and not list(tmp_path.iterdir())
 
 
-@given(st.lists(st.sampled_from(["halt", "resume", "look"]), max_size=12))
+@given(st.lists(st.sampled_from(["halt", "flatten", "resume", "look"]), max_size=12))
 @settings(max_examples=60, derandomize=True, deadline=None)
 def test_whatever_is_asked_between_two_looks_the_last_word_counts(words: list[str]) -> None:
     with tempfile.TemporaryDirectory() as name:
@@ -41,10 +41,21 @@ def test_whatever_is_asked_between_two_looks_the_last_word_counts(words: list[st
         for word in [*words, "look"]:
             if word != "look":
                 last = ask(directory, word).name
-                assert (standing(directory) is not None) == (last == "halt")
+                assert (standing(directory) is not None) == (last != "resume")
             elif (told := switch.asked()) is not None:
                 state = told.name
         assert state == last
+
+
+def test_what_flattens_halts_and_the_halt_stands(tmp_path: Path) -> None:
+    switch = Switch(tmp_path)
+    ask(tmp_path, "flatten", "out of here")
+    assert (told := switch.asked()) is not None and (told.name, told.why) == ("flatten", "out of here")
+    assert switch.asked() is None, "the halt that belongs to it would hold it up"
+    assert (told := standing(tmp_path)) is not None and told.why == "out of here"
+    assert [path.name for path in tmp_path.iterdir()] == ["halt.json"]
+    ask(tmp_path, "halt", "stay as you are")
+    assert (told := switch.asked()) is not None and told.name == "halt"
 
 
 def test_a_second_halt_is_told_again(tmp_path: Path) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from btcframe.endpoints import Endpoint
 from btcframe.errors import DataError, PluginError
 from btcframe.sources.bybit.market import Market, category_of, chosen
 from btcframe.types import NS, Frame, duration_ns
@@ -20,25 +20,18 @@ DEPTHS = (1, 50, 200, 1000)
 """Levels per side that the exchange publishes."""
 
 
-class Endpoint(enum.Enum):
-    """Which of the exchange's hosts."""
+class Hosts(NamedTuple):
+    """Base addresses of an endpoint."""
 
-    mainnet = "mainnet"
-    testnet = "testnet"
-    demo = "demo"
-    local = "local"
-
-
-class _Hosts(NamedTuple):
     ws: str
     rest: str
 
 
 _HOSTS = {
-    Endpoint.mainnet: _Hosts("wss://stream.bybit.com", "https://api.bybit.com"),
-    Endpoint.testnet: _Hosts("wss://stream-testnet.bybit.com", "https://api-testnet.bybit.com"),
+    Endpoint.mainnet: Hosts("wss://stream.bybit.com", "https://api.bybit.com"),
+    Endpoint.testnet: Hosts("wss://stream-testnet.bybit.com", "https://api-testnet.bybit.com"),
     # a demo account trades on the market data of mainnet
-    Endpoint.demo: _Hosts("wss://stream.bybit.com", "https://api-demo.bybit.com"),
+    Endpoint.demo: Hosts("wss://stream.bybit.com", "https://api-demo.bybit.com"),
 }
 
 _HINT = "Is there a network? The exchange refuses addresses of some countries, and those that ask too often."
@@ -139,7 +132,7 @@ class Bybit:
             ) from error
 
         category = category_of(self.symbol)
-        hosts = self._hosts()
+        hosts = self.hosts()
         timeout = _seconds("connect_timeout", self.connect_timeout)
         try:
             listed = instruments(hosts.rest, category, timeout)
@@ -184,10 +177,11 @@ class Bybit:
     def _hint(self) -> str:
         return _LOCAL if self.endpoint is Endpoint.local else _HINT
 
-    def _hosts(self) -> _Hosts:
+    def hosts(self) -> Hosts:
+        """Base addresses of its socket and its REST."""
         local = f"127.0.0.1:{self.port}"
-        hosts = _HOSTS.get(self.endpoint, _Hosts(f"ws://{local}", f"http://{local}"))
-        return _Hosts(self.ws.rstrip("/") or hosts.ws, self.rest.rstrip("/") or hosts.rest)
+        hosts = _HOSTS.get(self.endpoint, Hosts(f"ws://{local}", f"http://{local}"))
+        return Hosts(self.ws.rstrip("/") or hosts.ws, self.rest.rstrip("/") or hosts.rest)
 
     def _topics(self, pair: str) -> tuple[Topic, ...]:
         from btcframe.sources.live.adapter import Topic

@@ -90,6 +90,15 @@ class LiveFeed:
         optional = [topic.name for topic in self.adapter.topics if topic.optional]
         self._valve = Valve(pressure, lag_ns, optional)
 
+    def now(self) -> int:
+        """The time as `EVENT.local_ts` tells it, ns UTC; from any thread."""
+        return self._handover.now()
+
+    def wake(self) -> None:
+        """Give a heartbeat now, for something else has come; from any thread. Nothing before the first iteration."""
+        if self._session is not None:
+            self._session.beat()
+
     def __iter__(self) -> Iterator[Batch]:
         s = self.settings
         if self._session is None:

@@ -99,6 +99,10 @@ class Session:
         """Have topics subscribed anew; from any thread."""
         self._call(lambda: self._link.ask(topics) if self._link is not None and self._link.opened else None)
 
+    def beat(self) -> None:
+        """Tell at once that time has passed; from any thread."""
+        self._call(lambda: self._handover.put(HEARTBEAT, b""))
+
     def stop(self) -> None:
         """End the connection and wait for the thread; from any other thread, and harmless when done twice."""
         self._call(self._stopping.set)

@@ -73,6 +73,9 @@ class StoreSuite:
     def test_empty(self, tmp_path: Path) -> None:
         self.check(building.check_empty, tmp_path)
 
+    def test_global_state(self, tmp_path: Path) -> None:
+        self.check(building.check_global_state, tmp_path)
+
     def test_scan(self, tmp_path: Path) -> None:
         self.check(reading.check_scan, tmp_path)
 

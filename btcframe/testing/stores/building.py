@@ -9,6 +9,7 @@ import numpy as np
 from btcframe.errors import StoreError
 from btcframe.testing.checks import ContractError, name_of
 from btcframe.testing.stores.rows import TABLE, chosen, expect, read, refused, table
+from btcframe.testing.surroundings import undisturbed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -160,7 +161,21 @@ def check_empty(store: Any) -> None:
         raise ContractError(f"{name_of(store)} gives rows of a build that has none", "Select by build.")
 
 
+def check_global_state(store: Any) -> None:
+    """Nothing outside it is changed: no generator, environment, warnings filter, thread count, …: see `surroundings`."""
+    builds = iter(("a", "b"))
+
+    def work() -> None:
+        build = next(builds)
+        with store.claim(build, lambda: None):
+            store.write(build, TABLE, table(0, 50))
+            store.seal(build, {})
+        read(store, build)
+
+    undisturbed(name_of(store), work)
+
+
 CHECKS = (
     check_claim, check_roundtrip, check_idempotent, check_any_order, check_symbols, check_unsealed, check_immutable,
-    check_counts, check_empty,
+    check_counts, check_empty, check_global_state,
 )  # fmt: skip

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
+from btcframe.endpoints import Endpoint
 from btcframe.errors import ConfigError, DataError, PluginError
 from btcframe.exchange.core import Exchange
 from btcframe.exchange.listed import made
 from btcframe.exchange.server import served
 from btcframe.live_sources import is_live, needs_recording
-from btcframe.sources.bybit.source import Bybit, Endpoint
+from btcframe.sources.bybit.source import Bybit
 from btcframe.sources.synthetic import Synthetic
 from btcframe.types import NS, Frame
 
@@ -111,7 +112,7 @@ def test_no_exchange() -> None:
     ],
 )
 def test_hosts(settings: dict[str, object], ws: str, rest: str) -> None:
-    assert Bybit(**settings)._hosts() == (ws, rest)
+    assert Bybit(**settings).hosts() == (ws, rest)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The private side of the local exchange: keys, orders, matching, positions, and the streams that tell of them."""

@@ -1,0 +1,289 @@
+"""A real venue, met: how it is opened, and the trader's side of it."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from btcframe.api import Action, Host, Intent, Position, Recovered, Reports
+from btcframe.errors import ConfigError, DataError
+from btcframe.types import FILL, EventArray, Instrument, StateArray
+from btcframe.venues.real.checks import Check, Wanted, checked
+from btcframe.venues.real.client import Client
+from btcframe.venues.real.dial import Address, dialled, exchange_of
+from btcframe.venues.real.journal import Journal, journal_of
+from btcframe.venues.real.keeper import Found, Keeper
+from btcframe.venues.real.keys import Keys
+from btcframe.venues.real.line import LineError
+from btcframe.venues.real.lock import account_lock
+from btcframe.venues.real.office import Office, Request, Times
+from btcframe.venues.real.orders import Orders
+from btcframe.venues.real.records import Asked, Holding, link_of
+from btcframe.venues.real.steps import Step, step_of_environment
+from btcframe.venues.real.thread import LoopThread
+from btcframe.venues.timed import TimedReports
+
+STREAMS_S = 15.0
+"""Seconds that the streams may take to be connected at the start."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a real venue is told.
+
+    Parameters
+    ----------
+    address : Address
+    keys : Keys
+    journal : Path        directory of the accounts' journals
+    wanted : Wanted
+    times : Times
+    """
+
+    address: Address
+    keys: Keys
+    journal: Path
+    wanted: Wanted
+    times: Times
+
+    @property
+    def file(self) -> Path:
+        """The account's journal."""
+        name = f"{self.address.exchange}-{self.address.endpoint.value}-{self.keys.mark}.sqlite"
+        return self.journal / name
+
+
+class RealGateway:
+    """The trader's side of a real venue: it hands over and goes on. See `Gateway`.
+
+    Parameters
+    ----------
+    host : Host
+    thread : LoopThread
+    office : Office
+    reports : TimedReports
+    ends : ExitStack        what is undone when it is closed
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        thread: LoopThread,
+        office: Office,
+        reports: TimedReports,
+        ends: contextlib.ExitStack,
+    ) -> None:
+        self._host, self._thread, self._office, self._reports, self._ends = (
+            host,
+            thread,
+            office,
+            reports,
+            ends,
+        )
+
+    def submit(self, order_id: int, intent: Intent, now_ns: int) -> None:
+        """Hand over an order."""
+        asked = Asked(
+            link_of(self._host.session, order_id),
+            order_id,
+            intent.side,
+            intent.ticks,
+            intent.lots,
+            intent.tif,
+            bool(intent.reduce_only),
+            self._host.now(),
+        )
+        self._office.take(Request(Action.SUBMIT, asked, intent.ticks, intent.lots))
+
+    def amend(self, order_id: int, ticks: int, lots: int, now_ns: int) -> None:
+        """Hand over an amendment."""
+        self._office.take(Request(Action.AMEND, self._named(order_id), ticks, lots))
+
+    def cancel(self, order_id: int, now_ns: int) -> None:
+        """Hand over a cancel; of an order that is final already it has no effect."""
+        self._office.take(Request(Action.CANCEL, self._named(order_id)))
+
+    def _named(self, order_id: int) -> Asked:
+        return _UNKNOWN._replace(link=link_of(self._host.session, order_id), order_id=order_id)
+
+    @property
+    def busy(self) -> bool:
+        """See TimedReports."""
+        return self._reports.busy
+
+    def advance(self, events: EventArray, until_ns: int) -> tuple[int, Reports]:
+        """See TimedReports."""
+        return self._reports.advance(events, until_ns)
+
+    def reconcile(self) -> Position:
+        """Ask the exchange what it holds.
+
+        Raises
+        ------
+        DataError
+            If it does not answer.
+        """
+        try:
+            holding = self._thread.run(self._office.line.holding(), _ANSWER_S)
+        except (LineError, TimeoutError) as error:
+            raise DataError(
+                f"the exchange does not tell what it holds: {error}",
+                where="venue",
+                next="The next session asks before it trades.",
+            ) from None
+        return Position(holding.lots, holding.average_price)
+
+    def close(self) -> None:
+        """Let go of the account. What still works goes on to work, and the journal knows of it."""
+        self._ends.close()
+
+
+_UNKNOWN = Asked("", 0, 0, 0, 0, Intent(Action.CANCEL).tif, False, 0)
+_ANSWER_S = 10.0
+
+
+def connected(
+    settings: Settings, instrument: Instrument, host: Host, *, opening: bool
+) -> tuple[RealGateway, Recovered]:
+    """Take an account for one session: lock, journal, checks, streams, and what an earlier session left.
+
+    Raises
+    ------
+    ConfigError
+        If a check fails, or orders of another btcframe work there.
+    StoreError
+        If another session holds the account, or its journal cannot be used.
+    DataError
+        If the exchange does not answer.
+    """
+    step, file = step_of_environment(), settings.file
+    link_of(host.session, 1)
+    with contextlib.ExitStack() as ends:
+        ends.enter_context(account_lock(file.with_suffix(".lock"), host.session))
+        journal = ends.enter_context(journal_of(file, instrument.symbol))
+        exchange = exchange_of(settings.address, settings.keys, instrument)
+        thread = LoopThread("venue")
+        ends.callback(thread.close)
+        ends.callback(lambda: thread.run(exchange.close()))
+        reports = TimedReports(host.now, host.wake)
+
+        def put(orders: StateArray | None, fills: StateArray | None) -> None:
+            reports.put(orders, fills)
+
+        client = thread.run(_dialled(settings, exchange, instrument))
+        office, found = thread.run(_opened(settings, client, journal, Orders(put), host, step, opening))
+        ends.callback(lambda: thread.run(office.close()))
+        return (
+            RealGateway(host, thread, office, reports, ends.pop_all()),
+            recovered(found, client, settings.keys),
+        )
+
+
+async def _dialled(settings: Settings, exchange: Any, instrument: Instrument) -> Client:
+    """A line whose account is as it must be."""
+    client = await dialled(exchange, settings.address, settings.keys, instrument)
+    for check in await checked(client, exchange.market(instrument.symbol), settings.wanted):
+        if check.ok or not settings.wanted.opening:
+            continue
+        kind = DataError if check.name == "clock" else ConfigError
+        raise kind(f"{check.name}: {check.said}", where="venue", next=check.do)
+    return client
+
+
+async def _opened(
+    settings: Settings,
+    client: Client,
+    journal: Journal,
+    orders: Orders,
+    host: Host,
+    step: Step,
+    opening: bool,
+) -> tuple[Office, Found]:
+    """Listen first, and settle then: what happens meanwhile is heard."""
+    office = Office(client, journal, orders, host, settings.times, step)
+    streams = {
+        "orders": client.orders_told,
+        "fills": client.fills_told,
+        "position": client.position_told,
+        "wallet": client.wallet_told,
+    }
+    keeper = Keeper(office, streams)
+    for name in streams:
+        office.start(keeper.follow(name))
+    for _ in range(round(STREAMS_S / _LOOK_S)):
+        if client.streaming:
+            break
+        await settings.times.sleep(_LOOK_S)
+    else:
+        raise DataError(
+            "the exchange's private streams cannot be reached", where="venue", next="btcframe doctor"
+        )
+    try:
+        found = await keeper.recover(opening)
+    except LineError as error:
+        raise DataError(
+            f"the exchange does not tell how the account stands: {error}",
+            where="venue",
+            next="btcframe doctor",
+        ) from None
+    office.start(keeper.look_after())
+    return office, found
+
+
+_LOOK_S = 0.01
+
+
+def recovered(found: Found, client: Client, keys: Keys) -> Recovered:
+    """What was found, in the trader's words."""
+    instrument, holding = client.units.instrument, found.holding
+    fills = np.zeros(len(found.fills), FILL)
+    for n, e in enumerate(found.fills):
+        fills[n] = (
+            found.numbers.get(e.link, 0),
+            0,
+            e.venue_ns,
+            e.ticks,
+            e.lots,
+            e.fee,
+            e.side,
+            e.maker,
+            0,
+            0,
+        )
+    cash = found.wallet - _value(holding, instrument)
+    notes = (f"Keys: {keys.where}", *found.notes)
+    return Recovered(Position(holding.lots, holding.average_price), cash, fills, notes)
+
+
+def _value(holding: Holding, instrument: Instrument) -> float:
+    """What a position is worth at its average price, settle coin."""
+    if not holding.lots:
+        return 0.0
+    size = instrument.size(holding.lots)
+    return -size / holding.average_price if instrument.contract == "inverse" else size * holding.average_price
+
+
+def looked_at(settings: Settings, instrument: Instrument) -> tuple[Check, ...]:
+    """Every check of an account, whatever the others say; nothing is taken and nothing changed.
+
+    Raises
+    ------
+    ConfigError, DataError
+        If the exchange cannot be asked at all.
+    """
+    exchange = exchange_of(settings.address, settings.keys, instrument)
+
+    async def look() -> list[Check]:
+        client = await dialled(exchange, settings.address, settings.keys, instrument)
+        return await checked(client, exchange.market(instrument.symbol), settings.wanted)
+
+    with contextlib.ExitStack() as ends:
+        thread = LoopThread("venue")
+        ends.callback(thread.close)
+        ends.callback(lambda: thread.run(exchange.close()))
+        keys = Check("keys", True, f"from {settings.keys.where}")
+        return (keys, *thread.run(look()))

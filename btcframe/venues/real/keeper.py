@@ -1,0 +1,349 @@
+"""Keeping our view of the account the exchange's: streams, questions, and the one comparison of everything.
+
+Start-up, reconnect and the check now and then are `compare` and `take_in`. A stream may be silent, late or gone: what
+it should have told is asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from btcframe.errors import ConfigError
+from btcframe.types import NS, OrderState, TimeInForce
+from btcframe.venues.real.line import Heard, LineError
+from btcframe.venues.real.office import ASK_AGAIN, ASK_SELDOM, Office
+from btcframe.venues.real.orders import Order
+from btcframe.venues.real.outcomes import Outcome
+from btcframe.venues.real.reconcile import Ours, Plan, Theirs, compared
+from btcframe.venues.real.records import PREFIX, Asked, Execution, Holding, Known, Stand
+
+TICK = 0.2
+"""Seconds between two looks at what is overdue."""
+
+OVERLAP_NS = 60 * NS
+"""How much earlier than the last fill known fills are asked for: two of one moment may come one by one."""
+
+STEADY = 5
+"""Comparisons until one is believed: a fill between two questions makes a difference that is none."""
+
+WARM_NS = 10 * NS
+"""Between two requests that keep the connection, and our view of the exchange's clock."""
+
+
+@dataclass
+class _Stream:
+    """One stream: when it failed last, and whether it has been said to be down."""
+
+    watch: Callable[[], Awaitable[Heard]]
+    failed_ns: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found at the start.
+
+    Parameters
+    ----------
+    holding : Holding
+    wallet : float
+    fills : tuple of Execution      that happened while nobody was here
+    numbers : mapping               of their orders, by link
+    notes : tuple of str            in words
+    """
+
+    holding: Holding
+    wallet: float
+    fills: tuple[Execution, ...] = ()
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class Keeper:
+    """What keeps an office's view of the account true; in the venue's thread.
+
+    Parameters
+    ----------
+    office : Office
+    streams : mapping of name to callable      what waits for the next that is told
+    """
+
+    def __init__(self, office: Office, streams: Mapping[str, Callable[[], Awaitable[Heard]]]) -> None:
+        self._office, self._line, self._journal = office, office.line, office.journal
+        self._orders, self._host, self._times = office.orders, office.host, office.times
+        self._streams = {name: _Stream(watch) for name, watch in streams.items()}
+        self._since_ns = 0  # fills are asked for from here on, where the journal knows of none
+        self._suspect_ns = self._checked_ns = self._polled_ns = self._warm_ns = 0
+        self._comparing = asyncio.Lock()
+        self._down = False
+
+    # ---------------------------------------------------------------------------------------------- the start
+
+    async def recover(self, opening: bool) -> Found:
+        """Settle what an earlier session left: nothing of ours works afterwards, and every fill is known.
+
+        Parameters
+        ----------
+        opening : bool      False: orders of ours that are in no journal of this account are canceled, too
+
+        Raises
+        ------
+        ConfigError
+            If there are such orders, and `opening`.
+        LineError
+            If the exchange does not answer.
+        """
+        office, journal = self._office, self._journal
+        notes: list[str] = []
+        left = [self._orders.take_over(known) for known in journal.working()]
+        fresh = not journal.last_ns and not left
+        oldest_ns = min((order.asked.ns for order in left), default=self._host.now())
+        self._since_ns = oldest_ns if not journal.last_ns else min(oldest_ns, journal.last_ns)
+        links = {order.asked.link for order in left}
+        works = await self._line.open_orders()
+        others = [s for s in works if s.link.startswith(PREFIX) and s.link not in links]
+        if others and opening:
+            raise ConfigError(
+                f"{len(others)} orders of another btcframe work on the account: "
+                + ", ".join(s.link for s in others[:5]),
+                where="venue",
+                hint="They are in no journal of this directory, so another trader may be alive.",
+                next="Stop it; then btcframe session flatten, or cancel them by hand. Is venue.journal its directory?",
+            )
+        left += [self._adopt(stand) for stand in others]
+        notes += [await self._end(order) for order in left]
+        persons = [s for s in works if not s.link.startswith(PREFIX)]
+        if persons:
+            notes.append(f"{len(persons)} orders of somebody else work on the account; they are left alone")
+        plan, holding = await self.compare()
+        fills = self.take_in(plan)
+        fills = [e for e in fills if e.link in links]
+        if fills:
+            notes.append(f"{len(fills)} fills of an earlier session had been missed")
+        if plan.difference:
+            size = self._line.units.size(abs(plan.difference))
+            more = "more" if plan.difference > 0 else "less"
+            why = "before the journal began" if fresh else "that no fill explains"
+            journal.adjusted(self._host.now(), plan.difference, why)
+            notes.append(f"the account holds {size} {more} than our fills add up to, {why}")
+        if not office.commit():
+            notes.append(f"the journal cannot be written: {journal.failure}")
+        self._checked_ns = self._warm_ns = self._host.now()
+        numbers = journal.numbers(e.link for e in fills)
+        return Found(holding, await self._line.wallet(), tuple(fills), numbers, tuple(filter(None, notes)))
+
+    def _adopt(self, stand: Stand) -> Order:
+        """An order of ours that we do not know, to be canceled."""
+        tif, ns = TimeInForce.GTC, self._host.now()
+        asked = Asked(stand.link, 0, stand.side, stand.ticks, stand.lots, tif, False, ns)
+        order = self._orders.take_over(Known(asked, "", stand.venue_id, 0, stand.state))
+        self._orders.stood(order, stand)
+        return order
+
+    async def _end(self, order: Order) -> str:
+        """See to it that an earlier session's order is over; what became of it, in words."""
+        link = order.asked.link
+        async with order.turn:
+            await self._office.resolve(order)
+            worked = not order.final
+            if worked:
+                await self._office.cancel(order)
+        if order.stand is not None and order.stand.state is OrderState.REJECTED:
+            return f"order {link} never arrived"
+        return f"order {link} still worked, and was canceled" if worked else ""
+
+    # -------------------------------------------------------------------------------------------- the comparison
+
+    async def compare(self) -> tuple[Plan, Holding]:
+        """Ask for everything, and hold it against what we know.
+
+        Raises
+        ------
+        LineError
+            If the exchange does not answer.
+        """
+        async with self._comparing:
+            difference: int | None = None
+            for attempt in range(STEADY):
+                if attempt:
+                    await self._times.sleep(ASK_AGAIN * 2**attempt)
+                before = self._journal.position
+                holding = await self._line.holding()
+                theirs = await self._asked(holding)
+                steady = await self._line.holding() == holding and self._journal.position == before
+                ours = Ours(
+                    {o.asked.link: o.asked for o in self._orders if not o.turn.locked()},
+                    self._journal.position,
+                    self._journal.has,
+                )
+                plan = compared(ours, theirs)
+                if steady and plan.difference in (0, difference):
+                    break
+                difference = plan.difference if steady else None
+            return plan, holding
+
+    async def _asked(self, holding: Holding) -> Theirs:
+        works = await self._line.open_orders()
+        links = {stand.link for stand in works}
+        found: dict[str, Stand] = {}
+        for order in self._orders:
+            link = order.asked.link
+            if link in links or order.final or order.turn.locked():
+                continue  # a request that is under way finds out for itself
+            if (stand := await self._line.find(link, order.venue_id, order.asked.ns)) is not None:
+                found[link] = stand
+        since_ns = (self._journal.last_ns or self._since_ns) - OVERLAP_NS
+        oldest_ns = min((order.asked.ns for order in self._orders), default=since_ns)
+        executions = await self._line.executions(max(min(since_ns, oldest_ns - NS), 0))
+        return Theirs(works, found, frozenset(), executions, holding.lots)
+
+    def take_in(self, plan: Plan) -> list[Execution]:
+        """What a comparison has brought: fills first, then how orders stand. Returns the fills that were new."""
+        fresh = self._executed(plan.executions)
+        for stand in plan.stands:
+            if (order := self._orders.get(stand.link, stand.venue_id)) is not None:
+                self._office.stood(order, stand)
+        self._office.flush()
+        return fresh
+
+    async def check(self, why: str) -> None:
+        """Compare while trading: what was missed is reported, what does not add up stops the trader."""
+        self._checked_ns = self._polled_ns = self._host.now()
+        try:
+            plan, _ = await self.compare()
+        except LineError as error:
+            self._host.log({"check": why, "failed": error.answer.said})
+            return
+        self._suspect_ns = 0
+        missed = len(self.take_in(plan))
+        if missed:
+            self._host.tell("reconciled", why=why, missed=missed)
+        if plan.others:
+            links = ", ".join(s.link for s in plan.others[:5])
+            self._host.stop("reconcile", f"orders of another btcframe work on the account: {links}")
+        if plan.difference:
+            said = f"the account holds {plan.difference:+} lots that no fill of ours explains"
+            self._journal.adjusted(self._host.now(), plan.difference, said)
+            self._office.flush()
+            self._host.stop("reconcile", said)
+
+    # ----------------------------------------------------------------------------------------------- the streams
+
+    async def follow(self, name: str) -> None:
+        """Listen to one stream, and make it again whenever it fails."""
+        stream = self._streams[name]
+        delay = ASK_AGAIN
+        while True:
+            try:
+                heard = await stream.watch()
+            except LineError as error:
+                stream.failed_ns, stream.why = self._host.now(), error.answer.said
+                if error.answer.outcome is Outcome.FATAL:
+                    self._host.stop("keys", error.answer.said)
+                await self._times.sleep(delay)
+                delay = min(2 * delay, ASK_SELDOM)
+            else:
+                delay = ASK_AGAIN
+                self.heard(heard)
+
+    def heard(self, heard: Heard) -> None:
+        """A stream has told something."""
+        for raw in heard.raw:
+            self._host.log({"told": raw})
+        self._executed(heard.executions)
+        for stand in heard.stands:
+            self._office.step("order.heard")
+            if (order := self._orders.get(stand.link, stand.venue_id)) is not None:
+                self._office.stood(order, stand)
+        if heard.holding is not None:
+            differs = heard.holding.lots != self._journal.position
+            self._suspect_ns = (self._suspect_ns or self._host.now()) if differs else 0
+
+    def _executed(self, executions: tuple[Execution, ...]) -> list[Execution]:
+        """Take in fills, each once. Returns those that were new."""
+        if not executions:
+            return []
+        named = []
+        for execution in executions:
+            order = self._orders.get(execution.link, execution.venue_id)
+            named.append(execution._replace(link=order.asked.link) if order else execution)
+        self._office.step("execution.heard")
+        fresh = self._journal.executed(self._host.now(), named)
+        for execution in fresh:
+            if (order := self._orders.get(execution.link)) is not None:
+                was = order.complete
+                self._orders.executed(order, execution)
+                if order.complete and not was and order.stand is not None:
+                    self._journal.stands(self._host.now(), order.stand, complete=True)
+            elif self._checked_ns:
+                whose = f"order {execution.link}" if execution.link else "an order of somebody else"
+                self._host.stop("reconcile", f"a fill of {whose}, which this session has not sent")
+        self._office.step("execution.journaled")
+        self._office.flush()
+        return fresh
+
+    # ------------------------------------------------------------------------------------------------ the watchdog
+
+    async def look_after(self) -> None:
+        """Ask for what is overdue, as long as the session lasts."""
+        while True:
+            await self._times.sleep(TICK)
+            await self.tick()
+
+    async def tick(self) -> None:
+        """One look at what is overdue."""
+        now_ns, settle_ns = self._host.now(), self._times.settle_ns
+        self._office.commit()
+        await self._streams_looked_at(now_ns)
+        for order in self._orders:
+            waits_ns = min(filter(None, (order.answered_ns, order.owed_ns)), default=now_ns)
+            if not order.turn.locked() and waits_ns < now_ns - settle_ns:
+                order.answered_ns = order.answered_ns and now_ns  # asked once per settling time
+                order.owed_ns = order.owed_ns and now_ns
+                self._office.start(self._overdue(order))
+        if self._suspect_ns and now_ns - self._suspect_ns > settle_ns:
+            await self.check("the position is another")
+        elif now_ns - self._checked_ns > self._times.check_ns:
+            self._journal.tidy()
+            await self.check("now and then")
+        if now_ns - self._warm_ns > WARM_NS:
+            self._warm_ns = now_ns
+            try:
+                await self._line.clock()
+            except LineError as error:
+                self._host.log({"clock": error.answer.said})
+
+    async def _overdue(self, order: Order) -> None:
+        """An answer came, or its end, and what should have followed did not."""
+        async with order.turn:
+            if order.owed_ns:
+                self._executed(await self._executions_of(order))
+            if not order.final:
+                await self._office.resolve(order)
+
+    async def _executions_of(self, order: Order) -> tuple[Execution, ...]:
+        try:
+            return await self._line.executions(order.asked.ns - OVERLAP_NS, order.asked.link)
+        except LineError as error:
+            self._host.log({"executions": order.asked.link, "failed": error.answer.said})
+            return ()
+
+    async def _streams_looked_at(self, now_ns: int) -> None:
+        """While a stream is down everything is asked for; when all are up again, once more."""
+        failed = [s for s in self._streams.values() if s.failed_ns]
+        if not failed:
+            return
+        if not self._down:
+            self._down = True
+            self._host.tell("venue_down", why=failed[0].why)
+        quiet = all(now_ns - s.failed_ns > self._times.settle_ns for s in failed)
+        if quiet and self._line.streaming:
+            for stream in failed:
+                stream.failed_ns = 0
+            self._down = False
+            await self.check("the stream is back")
+            self._host.tell("venue_up")
+        elif now_ns - self._polled_ns > self._times.settle_ns:
+            await self.check("the stream is down")

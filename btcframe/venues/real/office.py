@@ -1,0 +1,371 @@
+"""Requests on their way to the exchange, in the venue's own thread: written down, sent once, and their outcome found out.
+
+Nothing is ever sent a second time because its outcome is not known: it is asked for until the answer is certain. What is
+sent again is what the exchange said it had not looked at (too many requests, a clock that is off), and a cancel of an
+order that was seen to work, which can do no harm twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from btcframe.api import Action, Host
+from btcframe.types import NS, OrderReason, OrderState
+from btcframe.venues.real.dialects import AMEND, CANCEL, CREATE
+from btcframe.venues.real.journal import Journal, Note
+from btcframe.venues.real.line import Line, LineError
+from btcframe.venues.real.orders import Order, Orders
+from btcframe.venues.real.outcomes import ACCEPTED, Answer, Outcome
+from btcframe.venues.real.records import Asked, Stand
+from btcframe.venues.real.steps import Step
+
+ASK_AGAIN = 0.1
+"""Seconds between the first two questions for an outcome; it doubles …"""
+
+ASK_SELDOM = 5.0
+"""… up to this."""
+
+LOOK_AGAIN = 4
+"""How often a request may be refused for the clock or for a limit before it is given up."""
+
+_NAMES = {Action.SUBMIT: "submit", Action.AMEND: "amend", Action.CANCEL: "cancel"}
+
+
+@dataclass(frozen=True)
+class Times:
+    """How long things take at most.
+
+    Parameters
+    ----------
+    window_ns : int       for which the exchange takes a request that was under way
+    settle_ns : int       within which it tells, or can be asked for, what it has done
+    check_ns : int        between two comparisons of everything
+    patience_ns : int     that an order may wait for a limit of requests
+    in_flight : int       requests at once
+    sleep : callable      seconds
+    """
+
+    window_ns: int = 5 * NS
+    settle_ns: int = 2 * NS
+    check_ns: int = 30 * NS
+    patience_ns: int = 2 * NS
+    in_flight: int = 4
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+
+class Request(NamedTuple):
+    """What the trader wants done."""
+
+    action: Action
+    asked: Asked  # of AMEND and CANCEL the link counts
+    ticks: int = 0
+    lots: int = 0
+
+
+class Office:
+    """All requests of a session. `take` is for the trader's thread, all else for the venue's.
+
+    Parameters
+    ----------
+    line : Line
+    journal : Journal
+    orders : Orders
+    host : Host
+    times : Times
+    step : Step
+    """
+
+    def __init__(
+        self, line: Line, journal: Journal, orders: Orders, host: Host, times: Times, step: Step
+    ) -> None:
+        self.line, self.journal, self.orders, self.host, self.times = line, journal, orders, host, times
+        self.step = step
+        self._loop = asyncio.get_running_loop()
+        self._inbox: deque[Request] = deque()
+        self._slots = asyncio.Semaphore(times.in_flight)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._flushing = self._down = False
+
+    # -------------------------------------------------------------------------------------------------- taken in
+
+    def take(self, request: Request) -> None:
+        """Take a request over; from the trader's thread."""
+        self._inbox.append(request)
+        self._loop.call_soon_threadsafe(self.drain)
+
+    def drain(self) -> None:
+        """Write down what was asked for, all of it at once, and set about it."""
+        noted: list[tuple[Request, Order, list[Note]]] = []
+        while self._inbox:
+            request = self._inbox.popleft()
+            if (order := self._order(request)) is not None and self._sendable(request, order):
+                self.step(f"{_NAMES[request.action]}.asked")
+                noted.append((request, order, self._noted(request)))
+        if not noted:
+            return
+        written = self.commit()
+        for request, order, notes in noted:
+            if not written and self._opens(request, order):
+                self.journal.withdraw(notes)
+                self._give_up(request, order, OrderReason.JOURNAL, journaled=False)
+                continue
+            self.step(f"{_NAMES[request.action]}.journaled")
+            self.start(self._done(request, order))
+
+    def _order(self, request: Request) -> Order | None:
+        """Whose request it is; None where that order is over."""
+        if request.action is Action.SUBMIT:
+            return self.orders.add(request.asked)
+        return self.orders.get(request.asked.link)
+
+    def _sendable(self, request: Request, order: Order) -> bool:
+        """Whether the exchange could take it; what it could not is refused here."""
+        if request.action is Action.CANCEL:
+            return True
+        said = self.line.units.refusal(request.ticks, request.lots, reduce_only=order.asked.reduce_only)
+        if said:
+            self.host.log({"refused": order.asked.link, "why": said})
+            self._give_up(request, order, OrderReason.LIMITS, journaled=False)
+        return not said
+
+    def _opens(self, request: Request, order: Order) -> bool:
+        """Whether a request could make the position larger."""
+        if request.action is Action.CANCEL or order.asked.reduce_only:
+            return False
+        held = self.journal.position
+        return order.asked.side * held >= 0 or request.lots > abs(held)
+
+    def _noted(self, request: Request) -> list[Note]:
+        asked, ns, journal = request.asked, self.host.now(), self.journal
+        if request.action is Action.SUBMIT:
+            return [journal.asked(self.host.session, asked), journal.step(ns, asked.link, "submit")]
+        detail = {"ticks": request.ticks, "lots": request.lots} if request.action is Action.AMEND else {}
+        return [journal.step(ns, asked.link, _NAMES[request.action], **detail)]
+
+    def _give_up(self, request: Request, order: Order, why: OrderReason, *, journaled: bool) -> None:
+        """A request was not done, for certain: a submission is rejected, an amendment leaves the order as it is."""
+        if request.action is Action.SUBMIT:
+            stand = self.orders.ended(order, OrderState.REJECTED, why)
+            if journaled:
+                self._wrote(order, stand)
+        else:
+            self.orders.as_it_is(order)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Set about something beside everything else."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # no request may be forgotten silently: what its order became will be asked for, and nothing more opens
+            self.host.stop("venue", f"{type(error).__name__}: {error}")
+
+    async def close(self) -> None:
+        """Give up what is under way; the journal has it."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ------------------------------------------------------------------------------------------------ one request
+
+    async def _done(self, request: Request, order: Order) -> None:
+        async with order.turn:
+            if request.action is Action.SUBMIT:
+                await self._submit(request, order)
+            elif request.action is Action.AMEND:
+                await self._amend(request, order)
+            else:
+                await self.cancel(order)
+        self.flush()
+
+    async def _submit(self, request: Request, order: Order) -> None:
+        venue_id = ""
+
+        async def send() -> None:
+            nonlocal venue_id
+            venue_id = await self.line.create(order.asked)
+
+        answer = await self._sent(CREATE, order, send)
+        self.step("submit.replied")
+        self._log(order, "submit", answer, venue_id)
+        if answer.outcome is Outcome.ACCEPTED:
+            self.orders.accepted(order, venue_id)
+            order.answered_ns = self.host.now()
+            stand = Stand(
+                order.asked.link, venue_id, order.asked.side, order.ticks, order.lots, 0, OrderState.ACCEPTED,
+                OrderReason.NONE, 0,
+            )  # fmt: skip
+            if order.stand is None:
+                self._wrote(order, stand)
+        elif answer.outcome in _TO_ASK:
+            self.host.tell("order_unknown", link=order.asked.link, asked="submit", why=answer.said)
+            await self.resolve(order)
+            came_to = order.stand.state.name.lower() if order.stand else "unknown"
+            self.host.tell("order_resolved", link=order.asked.link, came_to=came_to)
+        else:
+            self._fatal(answer)
+            self._give_up(request, order, answer.why or OrderReason.VENUE, journaled=True)
+
+    async def _amend(self, request: Request, order: Order) -> None:
+        if order.final:
+            return
+        ticks, lots = request.ticks, request.lots
+        answer = await self._sent(
+            AMEND, order, lambda: self.line.amend(order.asked, order.venue_id, ticks, lots)
+        )
+        self.step("amend.replied")
+        self._log(order, "amend", answer)
+        if answer.outcome is Outcome.ACCEPTED:
+            order.answered_ns = self.host.now()
+        elif answer.outcome in _TO_ASK:
+            await self.resolve(order, again=True)
+        else:
+            self._fatal(answer)
+            self._give_up(request, order, answer.why, journaled=True)
+
+    async def cancel(self, order: Order) -> None:
+        """Cancel an order until it is over, one way or the other. Whoever calls it has its turn."""
+        delay = ASK_AGAIN
+        while not order.final:
+            answer = await self._sent(CANCEL, order, lambda: self.line.cancel(order.asked, order.venue_id))
+            self.step("cancel.replied")
+            self._log(order, "cancel", answer)
+            if answer.outcome is Outcome.ACCEPTED:
+                await self._until(order.ended, self.times.settle_ns / NS)
+            self._fatal(answer)
+            if not order.final and answer.outcome is not Outcome.UNSENT:
+                await self.resolve(order)
+            if not order.final:
+                await self.times.sleep(delay)
+                delay = min(2 * delay, ASK_SELDOM)
+
+    async def resolve(self, order: Order, *, again: bool = False) -> None:
+        """Ask for an order until it is certain what became of it.
+
+        That it is not there is certain only when the exchange has said so after the time for which it takes a request
+        that was under way, and that it may take to tell of it.
+
+        Parameters
+        ----------
+        order : Order
+        again : bool      tell the trader how it stands though nothing has changed
+        """
+        asked, line = order.asked, self.line
+        certain_ns = max(order.sent_ns, asked.ns) + self.times.window_ns + self.times.settle_ns
+        delay = ASK_AGAIN
+        while not order.final:
+            began_ns, heard = self.host.now(), order.stand
+            try:
+                stand = await line.find(asked.link, order.venue_id, asked.ns)
+                if stand is None and began_ns > certain_ns:
+                    executions = await line.executions(asked.ns - NS, asked.link)
+                    if not executions and order.stand is None and not order.filled:
+                        self._wrote(order, self.orders.ended(order, OrderState.REJECTED, OrderReason.LOST))
+                        return
+            except LineError as error:
+                self._fatal(error.answer)
+                stand = None
+            if stand is not None:
+                self.stood(order, stand, again=again)
+                return
+            if order.stand is not heard and order.stand is not None:
+                return  # a stream was faster
+            await self.times.sleep(delay)
+            delay = min(2 * delay, ASK_SELDOM)
+
+    async def _sent(self, kind: str, order: Order, send: Callable[[], Awaitable[None]]) -> Answer:
+        """Send a request once; again only where the exchange has not looked at it, for the clock or for a limit."""
+        tries, clock_asked = LOOK_AGAIN, False
+        while True:
+            async with self._slots:
+                order.sent_ns = self.host.now()
+                try:
+                    await send()
+                except LineError as error:
+                    answer = error.answer
+                else:
+                    return ACCEPTED
+            tries -= 1
+            wait_ns = self.line.due_ns(kind)
+            if answer.outcome is Outcome.CLOCK and not clock_asked:
+                clock_asked = await self._clock()
+            elif answer.outcome is Outcome.LIMITED and tries and wait_ns <= self.times.patience_ns:
+                await self.times.sleep(max(wait_ns, 1_000_000) / NS)
+            else:
+                return answer
+
+    async def _clock(self) -> bool:
+        """Ask for the exchange's clock. Always true: once is enough."""
+        try:
+            await self.line.clock()
+        except LineError as error:
+            self.host.log({"clock": error.answer.said})
+        return True
+
+    async def _until(self, event: asyncio.Event, seconds: float) -> None:
+        """Wait for an event, but not longer than that."""
+        waits = [
+            asyncio.ensure_future(event.wait()),
+            asyncio.ensure_future(self.times.sleep(seconds)),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _fatal(self, answer: Answer) -> None:
+        if answer.outcome is Outcome.FATAL:
+            self.host.stop("keys", answer.said)
+
+    # -------------------------------------------------------------------------------------------------- what came
+
+    def stood(self, order: Order, stand: Stand, *, again: bool = False) -> None:
+        """The exchange says how an order stands."""
+        if self.orders.stood(order, stand, again=again):
+            if stand.filled > order.filled and not order.owed_ns:
+                order.owed_ns = self.host.now()
+            self._wrote(order, stand)
+
+    def _wrote(self, order: Order, stand: Stand) -> None:
+        stand = stand._replace(link=order.asked.link, venue_id=order.venue_id)
+        self.journal.stands(self.host.now(), stand, complete=order.complete or not stand.state.final)
+        self.flush()
+
+    def flush(self) -> None:
+        """Have what was noted on disk soon; nobody waits for it."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self.commit()
+
+    def commit(self) -> bool:
+        """Have the journal on disk, and say so loudly when it is not any more, or is again."""
+        written = self.journal.commit()
+        if not written and not self._down:
+            self.host.tell("journal_down", why=self.journal.failure)
+            self.host.stop("journal", self.journal.failure)
+        elif written and self._down:
+            self.host.tell("journal_up")
+        self._down = not written
+        return written
+
+    def _log(self, order: Order, asked: str, answer: Answer, venue_id: str = "") -> None:
+        """Into the journal, and into the session's log."""
+        said = {"outcome": answer.outcome.value, "code": answer.code, "said": answer.said}
+        self.journal.step(self.host.now(), order.asked.link, f"{asked}.answer", **said)
+        self.host.log({"answer": asked, "link": order.asked.link, "venue_id": venue_id, **said})
+
+
+_TO_ASK = (Outcome.UNKNOWN, Outcome.EXISTS, Outcome.GONE)

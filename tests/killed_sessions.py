@@ -1,0 +1,204 @@
+"""Sessions at the local exchange that are killed, in processes of their own, and the books of both sides afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from live_sessions import SETTINGS, SYMBOL, Place, catalog
+from live_sessions import place as place_of
+from local_exchange import SYMBOLS
+
+from btcframe.api import Host, Recovered
+from btcframe.types import OrderState
+from btcframe.venues.ccxt import Ccxt
+from btcframe.venues.real.steps import VARIABLE
+
+TESTS = Path(__file__).parent
+_STATES = {"Filled": OrderState.FILLED, "Cancelled": OrderState.CANCELED, "Rejected": OrderState.REJECTED}
+
+
+# ------------------------------------------------------------------------------------------- the process that is killed
+
+
+def zygote() -> None:
+    """Read one session a line, fork a process that trades it, say its number, and how it ended.
+
+    What takes long to import is imported once, and no thread has begun when it forks.
+    """
+    import ccxt.pro  # noqa: F401 - seconds
+
+    import btcframe.live.opening
+    import btcframe.sources.bybit.protocol
+    import btcframe.venues.real.gateway  # noqa: F401
+
+    found = catalog()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        if not (pid := os.fork()):
+            _session(json.loads(line), found)
+        print(pid, flush=True)
+        _, status = os.waitpid(pid, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+def _session(asked: Mapping[str, Any], found: Any) -> None:
+    with Path(asked["out"]).open("w") as out:
+        os.dup2(out.fileno(), 1)
+        os.dup2(out.fileno(), 2)
+    os.environ[VARIABLE] = asked["kill_at"]
+    here = Place(Path(asked["folder"]), found, SimpleNamespace(ws=asked["ws"], http=asked["http"]))  # type: ignore[arg-type]
+    here.count = asked["count"]
+    code = 1
+    try:
+        run = here.session(asked["seconds"], **asked["changes"])
+        print(here.said(run))
+        code = 0
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+@dataclass
+class Killing:
+    """A local exchange, an account on it, and one session after the other that is killed."""
+
+    place: Place
+    process: subprocess.Popen[str]
+    count: int = 0
+    last: Path | None = None  # the directory of the session before
+    links: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def venue(self) -> Ccxt:
+        return Ccxt(port=self.place.at.port, journal=str(self.place.folder / "journals"))
+
+    def session(
+        self,
+        seconds: float,
+        kill_at: str = "",
+        then: Callable[[int], None] = lambda pid: None,
+        **changes: Any,
+    ) -> int:
+        """Trade until that is over or the process is killed; `then` is told its number. Returns its exit code.
+
+        It goes on from the one before.
+        """
+        self.count += 1
+        folder = self.place.folder
+        settings = {
+            "venue": {"plugin": "ccxt", "port": self.place.at.port, "journal": self.venue.journal},
+            "source": {"endpoint": "local"},
+            "policy": {"plugin": "restless"},
+            "warm_start": str(self.last) if self.last else "",
+            **SETTINGS,
+        }
+        asked = {
+            "out": str(folder / f"out{self.count}"), "folder": str(folder), "ws": self.place.at.ws,
+            "http": self.place.at.http, "count": self.count - 1, "seconds": seconds, "kill_at": kill_at,
+            "changes": settings | changes,
+        }  # fmt: skip
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(json.dumps(asked) + "\n")
+        self.process.stdin.flush()
+        then(int(self.process.stdout.readline()))
+        code = int(self.process.stdout.readline())
+        directory = folder / f"session{self.count}"
+        if (directory / "account.json").exists():
+            self.last = directory
+        return code
+
+    def said(self) -> str:
+        """What the last session printed."""
+        return (self.place.folder / f"out{self.count}").read_text()
+
+    def truth(self) -> dict[str, Any]:
+        """What the exchange knows."""
+        private = self.place.at.exchange.private
+        truth: dict[str, Any] = self.place.at.call(lambda: private.service.truth(private.account()))
+        return truth
+
+    def orders(self) -> int:
+        """How many orders the exchange has ever seen of ours."""
+        return len(self.truth()["orders"])
+
+    def recovered(self) -> Recovered:
+        """Open the venue as a session does at its start, and compare the books of both sides.
+
+        Raises
+        ------
+        AssertionError
+            If an order works, is there twice, is unknown to one side, or ended otherwise; or fills or position differ.
+        """
+        self.count += 1
+        host = Host(
+            f"check-{os.urandom(6).hex()}", time.time_ns, lambda: None, lambda kind, **data: None, lambda said: None,
+            lambda code, why: None,
+        )  # fmt: skip
+        gateway, recovered = self.venue.connect(SYMBOLS[SYMBOL], host)
+        gateway.close()
+        self.compare(recovered)
+        return recovered
+
+    def compare(self, recovered: Recovered) -> None:
+        """See `recovered`."""
+        truth = self.truth()
+        ours = [order for order in truth["orders"] if order["orderLinkId"].startswith("bf")]
+        assert not truth["open"], "an order works that nobody looks after"
+        links = Counter(order["orderLinkId"] for order in ours)
+        assert max(links.values(), default=1) == 1, "an order is there twice"
+        [file] = Path(self.venue.journal).glob("*.sqlite")
+        with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as db:
+            journal = dict(db.execute("SELECT link, state FROM orders").fetchall())
+            fills = dict(db.execute("SELECT exec_id, side * lots FROM fills").fetchall())
+            filled = dict(db.execute("SELECT link, sum(lots) FROM fills GROUP BY link").fetchall())
+            assert not db.execute("SELECT * FROM adjustments").fetchall(), "fills were missed"
+        for order in ours:
+            link = order["orderLinkId"]
+            assert journal.get(link) == _STATES[order["orderStatus"]], (link, journal.get(link), order)
+            assert filled.get(link, 0) == round(float(order["cumExecQty"]) * 1000), order
+        for link, state in journal.items():
+            assert link in links or state == OrderState.REJECTED, (
+                f"{link} is {state}, and not at the exchange"
+            )
+        theirs = {
+            e["execId"]: (1 if e["side"] == "Buy" else -1) * round(float(e["execQty"]) * 1000)
+            for e in truth["executions"]
+        }
+        assert fills == theirs
+        held = sum(
+            (1 if p["side"] == "Buy" else -1) * round(float(p["size"]) * 1000) for p in truth["positions"]
+        )
+        assert recovered.position.lots == held == sum(fills.values())
+
+
+@contextlib.contextmanager
+def killing(folder: Path) -> Iterator[Killing]:
+    """An exchange, and what sessions are forked from."""
+    command = [
+        sys.executable,
+        "-c",
+        f"import sys; sys.path.insert(0, {str(TESTS)!r}); import killed_sessions as k; k.zygote()",
+    ]
+    with (
+        place_of(folder, catalog()) as place,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stdout is not None and process.stdin is not None
+        try:
+            assert process.stdout.readline() == "ready\n"
+            yield Killing(place, process)
+        finally:
+            process.stdin.close()
+            process.kill()
