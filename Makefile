@@ -10,12 +10,13 @@ PACKAGES := btcframe plugins/features plugins/regimes plugins/models plugins/exe
 DISTRIBUTIONS := -e . -e plugins/features -e plugins/regimes -e plugins/models -e plugins/execution
 WARM := $(VENV)/.warm
 
-.PHONY: help setup demo test check bench drills lock clean
+.PHONY: help setup demo test check docs bench drills lock clean
 
 help:
 	@echo "make demo    set up, run the main job, say where the result lies"
 	@echo "make test    set up, run every test"
 	@echo "make check   formatting, lint, types, layers, every config file composed"
+	@echo "make docs    the documentation as a site, in site/"
 	@echo "make bench   the benchmarks: ratios to a named peer in the same run"
 	@echo "make drills  the long fault drills and statistical proofs, in full"
 	@echo "make setup   only the environment, in .venv"
@@ -50,6 +51,11 @@ check: $(READY)
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m pytest -q tests/test_conf.py
 
+# strict: a link that leads nowhere, a page that no menu has, and every other warning is an error
+docs: $(READY)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "In site/: open site/index.html; with the search: $(BIN)/python -m http.server -d site"
+
 bench: $(WARM)
 	@$(BIN)/python -m benchmarks
 
@@ -62,4 +68,4 @@ lock: $(READY)
 	@cd requirements && ../$(BIN)/uv pip compile --quiet --universal --no-deps --generate-hashes --no-header --python-version 3.11 judge.in -o judge.txt
 
 clean:
-	rm -rf $(VENV) runs lake
+	rm -rf $(VENV) runs lake site

@@ -38,6 +38,15 @@ class Unlocked(Folder):
 
 
 @dataclass(frozen=True)
+class Settling(Folder):
+    """Sets a variable of the environment, for everyone."""
+
+    def write(self, build, table, batch):
+        os.environ["ARROW_IO_THREADS"] = "1"
+        super().write(build, table, batch)
+
+
+@dataclass(frozen=True)
 class Rounding(Folder):
     """Keeps float32 of double."""
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,28 @@ def market_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no recorded market data: {folder} is missing")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Headless Chromium of the system; skips without it, unless BTCFRAME_REQUIRE_BROWSER says that it must be there.
+
+    Not for the session: while it is open an event loop runs in this thread, and no other module's test could have one.
+    """
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None:
+        why = f"no browser to open the pages with: none of {', '.join(names)} is installed"
+        if os.environ.get("BTCFRAME_REQUIRE_BROWSER"):
+            pytest.fail(why)
+        pytest.skip(f"{why} (apt-get install chromium)")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    quiet = ["--disable-background-networking", "--disable-component-update", "--no-first-run"]
+    root = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=found, args=[*quiet, *root])
+        yield launched
+        launched.close()
 
 
 @pytest.fixture

@@ -25,6 +25,9 @@ from btcframe.types import OrderState
 from btcframe.venues.ccxt import Ccxt
 from btcframe.venues.real.steps import VARIABLE
 
+QUICK: Any = {"timeout": "2s", "recv_window": "2s", "settle": "500ms"}
+"""That an order never arrived is certain after the last two."""
+
 TESTS = Path(__file__).parent
 _STATES = {"Filled": OrderState.FILLED, "Cancelled": OrderState.CANCELED, "Rejected": OrderState.REJECTED}
 
@@ -82,7 +85,7 @@ class Killing:
 
     @property
     def venue(self) -> Ccxt:
-        return Ccxt(port=self.place.at.port, journal=str(self.place.folder / "journals"))
+        return Ccxt(port=self.place.at.port, journal=str(self.place.folder / "journals"), **QUICK)
 
     def session(
         self,
@@ -98,7 +101,7 @@ class Killing:
         self.count += 1
         folder = self.place.folder
         settings = {
-            "venue": {"plugin": "ccxt", "port": self.place.at.port, "journal": self.venue.journal},
+            "venue": {"plugin": "ccxt", "port": self.place.at.port, "journal": self.venue.journal, **QUICK},
             "source": {"endpoint": "local"},
             "policy": {"plugin": "restless"},
             "warm_start": str(self.last) if self.last else "",

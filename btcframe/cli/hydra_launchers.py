@@ -15,12 +15,13 @@ import contextlib
 import functools
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus, configure_log, setup_globals
 from hydra.plugins.launcher import Launcher
@@ -230,16 +231,14 @@ class Jobs(Launcher):
 
     def _told(self, ledger: Ledger, number: int, path: str) -> JobReturn:
         job = ledger.jobs[number]
-        value = job.value
-        if job.state == COMPLETE and value is None:  # a job of before, whose sweep was killed
-            value = objective(ledger.place(job), path)
-        return JobReturn(overrides=list(job.overrides), status=JobStatus.COMPLETED, _return_value=value)
+        if path and job.state == COMPLETE and job.value is None:  # a job of before, whose sweep was killed
+            ledger.put(job := replace(job, value=objective(ledger.place(job), path)))
+        return JobReturn(overrides=list(job.overrides), status=JobStatus.COMPLETED, _return_value=job.value)
 
 
 def quoted(text: str) -> str:
     """A text as Hydra's grammar takes it for one, whatever is in it."""
-    escaped = text.replace("\\'", "\\\\'").replace("'", "\\'")
-    return f"'{escaped}'"
+    return QuotedString(text=text, quote=Quote.single).with_quotes()
 
 
 _SWEEPS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -19,6 +20,13 @@ _COUNTED = 10_000_000
 
 def _is_multirun(arguments: list[str]) -> bool:
     return any(word == "-m" or (len(word) > 3 and "--multirun".startswith(word)) for word in arguments)
+
+
+def _installed(plugin: str) -> bool:
+    try:
+        return importlib.util.find_spec(f"hydra_plugins.{plugin}") is not None
+    except ModuleNotFoundError:
+        return False  # no plugin of Hydra's at all
 
 
 def check_sweep(
@@ -53,6 +61,12 @@ def check_sweep(
                 f"{preset[0].input_line}: it says what a sweep has", where=preset[1], hint="Add -m."
             )
         return
+    if preset is not None and preset[0].value() == "optuna" and not _installed("hydra_optuna_sweeper"):
+        raise ConfigError(
+            "sweep=optuna: Optuna is not installed",
+            where=preset[1],
+            next="Install it: pip install 'btcframe[optuna]', or draw at random: sweep=random",
+        )
     for override, where in parsed:
         if override.value() == "" and override.key_or_group in groups:
             raise ConfigError(

@@ -15,7 +15,7 @@ from btcframe.cli.console import Unread
 from btcframe.errors import ConfigError, ReplayError, did_you_mean
 from btcframe.plugins import discover
 from btcframe.runs import again, comparison, told
-from btcframe.runs.differences import differences
+from btcframe.runs.differences import differences, made_differently
 from btcframe.runs.find import RUNS, Found, manifest_of, run_named, runs_in
 from btcframe.types import duration_ns
 
@@ -157,7 +157,7 @@ def _rerun(asked: _Asked) -> int:
     )
     with Run(place, config, catalog, Quiet() if asked.json else Terminal()).recorded() as run:
         run.manifest |= {"command": then["command"], "repeats": then.get("id")}
-        if changed := again.changes(again.made_differently(then, run.manifest)):
+        if changed := again.changes(made_differently(then, run.manifest)):
             run.say(f"{changed} The result may differ.")
         jobs.start(run)
     found = again.held_against(directory, then, place, run.manifest)

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import math
 import os
-import queue
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from btcframe.errors import BtcframeError, ConfigError, DoctorError
 from btcframe.plugins import Catalog
 from btcframe.types import EVENT, NS, Instrument, OrderState, TimeInForce
 from btcframe.venues.ccxt import Ccxt
+from btcframe.venues.real.records import link_of
 
 AWAY = 0.05
 """By how much of the best bid the order rests below it: no market of ours moves so far while it stands."""
@@ -38,6 +38,10 @@ PATIENCE = 15.0
 LOOK = 0.05
 """Seconds between two looks."""
 
+_CLEAN = (
+    "Cancel and close it at the exchange itself, or do this again: its start cancels what is ours and works"
+)
+
 T = TypeVar("T")
 
 
@@ -48,13 +52,10 @@ class _Heard:
     orders: dict[int, Any] = field(default_factory=dict)
     filled: int = 0
     told: list[str] = field(default_factory=list)  # raw words of the streams
-    links: queue.SimpleQueue[str] = field(default_factory=queue.SimpleQueue)
     stops: list[str] = field(default_factory=list)
 
     def log(self, said: Mapping[str, Any]) -> None:
-        if "answer" in said:
-            self.links.put(str(said["link"]))
-        elif "told" in said:
+        if "told" in said:
             self.told.append(str(said["told"]))
 
     def stop(self, code: str, why: str) -> None:
@@ -98,10 +99,9 @@ def smoke_order(config: Mapping[str, Any], catalog: Catalog) -> Iterator[Finding
         try:
             for note in recovered.notes:
                 yield _ok(note)
-            smoke = _Smoke(gateway, asking, runner.run, heard, instrument, recovered.position.lots)
-            yield _ok(
-                f"the account is ours: {recovered.position.lots:+,} lots of {instrument.symbol} are held"
-            )
+            held, link = recovered.position.lots, link_of(session, 1)
+            smoke = _Smoke(gateway, asking, runner.run, heard, instrument, held, link)
+            yield _ok(f"the account is ours: {held:+,} lots of {instrument.symbol} are held")
             yield from smoke.steps()
         finally:
             runner.run(line.__aexit__(None, None, None))
@@ -123,6 +123,7 @@ class _Smoke:
     heard : _Heard
     instrument : Instrument
     held : int          lots before
+    link : str          our id of the order
     """
 
     gateway: Gateway
@@ -131,7 +132,7 @@ class _Smoke:
     heard: _Heard
     instrument: Instrument
     held: int
-    link: str = ""
+    link: str
 
     def steps(self) -> Iterator[Finding]:
         """Everything; where a step fails the rest is to leave nothing behind."""
@@ -160,7 +161,6 @@ class _Smoke:
         intent = Intent(Action.SUBMIT, 1, lots, ticks, TimeInForce.POST_ONLY, reason="smoke")
         self.gateway.submit(1, intent, time.time_ns())
         self._until(lambda: 1 in self.heard.orders, "the order was sent, and nothing came back")
-        self.link = self.heard.links.get(timeout=PATIENCE)
         self._must_work("refused")
         yield _ok(
             f"placed: buy {size:g} at {price:g}, post-only, {100 * AWAY:g} % below the bid, as {self.link}"
@@ -186,28 +186,21 @@ class _Smoke:
 
     def _away(self) -> Iterator[Finding]:
         """Cancel what may still work, by the other line, too."""
-        if not self.link:
-            with contextlib.suppress(queue.Empty):
-                self.link = self.heard.links.get_nowait()
-        if self.link:
-            try:
-                self._ask(self.asking.cancel(self.link))
-            except BtcframeError as error:  # it may be gone already: what is left is asked for next
-                yield Finding("smoke", Level.SKIPPED, f"the cancel was answered: {error.what}")
+        try:
+            self._ask(self.asking.cancel(self.link))
+        except BtcframeError as error:  # it may be gone already: what is left is asked for next
+            yield Finding("smoke", Level.SKIPPED, f"the cancel was answered: {error.what}")
 
     def _left(self) -> Finding:
         """Whether anything of it is left, as the exchange answers."""
         try:
             working, held = self._ask(self.asking.working("bf")), self._ask(self.asking.held())
         except BtcframeError as error:
-            do = "Look at the exchange itself: open orders and position. Then btcframe session flatten"
-            return Finding("smoke", Level.FAIL, f"what is left cannot be told: {error.what}", do)
+            return Finding("smoke", Level.FAIL, f"what is left cannot be told: {error.what}", _CLEAN)
         if working or held != self.held:
             orders = f"{len(working)} orders work ({', '.join(working)})" if working else "no order works"
             said = f"something is left: {orders}; {held:+,} lots are held, {self.held:+,} were before"
-            return Finding(
-                "smoke", Level.FAIL, said, "btcframe session flatten, with the same venue and source"
-            )
+            return Finding("smoke", Level.FAIL, said, _CLEAN)
         return _ok(f"nothing is left: no order of ours works, {held:+,} lots are held as before")
 
     def _must_work(self, otherwise: str) -> None:

@@ -24,9 +24,8 @@ from btcframe.runs.tracks import (
     common,
     edges_of,
     looked_at,
-    money_series,
     money_track,
-    told_series,
+    series_of,
     told_track,
 )
 from btcframe.sessions.reporting import traded
@@ -144,12 +143,6 @@ def compare(runs: Sequence[Found], catalog: Catalog, *, by: str = "", horizon_ns
         by = NET if any(traded(run.manifest.get("results", {})) for run in runs) else IC
     ahead_ns = (horizon_ns or _shortest(runs)) if by == IC else 0
     tracks, left = looked_at(runs, money_track if by == NET else lambda run: told_track(run, ahead_ns))
-    if not tracks:
-        raise DataError(
-            f"none of the {len(runs)} runs can be compared" if runs else "there is no run to compare",
-            hint="\n".join(f"{one.run.directory}: {one.why}" for one in left[:5]),
-            next="Make some: btcframe run model=ridge,zero -m",
-        )
     markets: dict[str, list[Track]] = {}
     for track in tracks:
         markets.setdefault(track.market.key, []).append(track)
@@ -157,7 +150,17 @@ def compare(runs: Sequence[Found], catalog: Catalog, *, by: str = "", horizon_ns
     for mine in sorted(markets.values(), key=len, reverse=True):
         kept, others, span = common(mine)
         left += others
-        compared.append(_compared(kept, span, runs, catalog, by, ahead_ns))
+        edges = edges_of(kept, span)
+        read, unread = series_of(kept, edges, ahead_ns)
+        left += unread
+        if read:
+            compared.append(_compared(read, edges, runs, catalog, by, ahead_ns))
+    if not compared:
+        raise DataError(
+            f"none of the {len(runs)} runs can be compared" if runs else "there is no run to compare",
+            hint="\n".join(f"{one.run.directory}: {one.why}" for one in left[:5]),
+            next="Make some: btcframe run model=ridge,zero -m",
+        )
     return Compared(tuple(compared), tuple(left))
 
 
@@ -169,14 +172,10 @@ def _shortest(runs: Sequence[Found]) -> int:
 
 
 def _compared(
-    tracks: Sequence[Track], span: tuple[int, int], runs: Sequence[Found], catalog: Catalog, by: str, ahead_ns: int
+    read: Sequence[tuple[Track, Series]], edges: Ints, runs: Sequence[Found], catalog: Catalog, by: str, ahead_ns: int
 ) -> Comparison:  # fmt: skip
-    edges = edges_of(tracks, span)
-    series = [
-        money_series(track, edges) if by == NET else told_series(track, edges, ahead_ns) for track in tracks
-    ]
-    order = _order(tracks, series)
-    tracks, series = [tracks[k] for k in order], [series[k] for k in order]
+    ordered = sorted(read, key=_place)
+    tracks, series = [track for track, _ in ordered], [one for _, one in ordered]
     returns = np.column_stack([one.values for one in series])
     found = sharpe_ratios(returns) if len(returns) else np.full(len(tracks), math.nan)
     differ = varied([track.run.manifest["config"] for track in tracks])
@@ -209,16 +208,13 @@ def _compared(
     )
 
 
-def _order(tracks: Sequence[Track], series: Sequence[Series]) -> list[int]:
-    """The best first, by Sharpe ratio, then by mean, then by name."""
-
-    def key(k: int) -> tuple[float, float, str]:
-        values = series[k].values
-        ratio = float(sharpe_ratios(values[:, None])[0]) if len(values) else 0.0
-        mean = float(values.mean()) if len(values) else 0.0
-        return -ratio, -mean, str(tracks[k].run.directory)
-
-    return sorted(range(len(series)), key=key)
+def _place(read: tuple[Track, Series]) -> tuple[float, float, str]:
+    """What runs are ordered by, the best first: Sharpe ratio, then mean, then name."""
+    track, series = read
+    if not len(series.values):
+        return 0.0, 0.0, str(track.run.directory)
+    ratio = float(sharpe_ratios(series.values[:, None])[0])
+    return -ratio, -float(series.values.mean()), str(track.run.directory)
 
 
 def _front(series: Sequence[Series]) -> list[bool]:

@@ -120,12 +120,13 @@ def ahead(returns: Floats, winner: int, median: int, *, seed: int) -> Ahead | No
     if periods < MIN_PERIODS or winner == median:
         return None
     found = sharpe_ratios(returns)
+    if not np.isfinite(found[[winner, median]]).all():  # all that the one earned was alike: no error, no lead
+        return None
     lead = found - found[median]
     block = math.ceil(periods ** (1 / 3))
     drawn = _drawn(returns, block, seed)
-    leads = drawn - drawn[:, median][:, None]
     with np.errstate(invalid="ignore"):  # a ratio without spread is infinite
-        chance = leads - lead
+        chance = drawn - drawn[:, median][:, None] - lead
         error = chance.std(axis=0)
     told = np.isfinite(error) & (error > 0)
     if not told[winner]:

@@ -253,6 +253,28 @@ def looked_at(runs: Sequence[Found], look: Callable[[Found], Track]) -> tuple[li
     return tracks, left
 
 
+def series_of(
+    tracks: Sequence[Track], edges: Ints, horizon_ns: int
+) -> tuple[list[tuple[Track, Series]], list[LeftOut]]:
+    """Runs with what they came to, and those that turn out to be damaged while they are read.
+
+    Parameters
+    ----------
+    tracks : sequence of Track
+    edges : int64[T + 1]    ns
+    horizon_ns : int        of the predictions; 0: what they earned
+    """
+    found, left = [], []
+    for track in tracks:
+        try:
+            read = told_series(track, edges, horizon_ns) if horizon_ns else money_series(track, edges)
+        except BtcframeError as error:
+            left.append(LeftOut(track.run, error.what))
+        else:
+            found.append((track, read))
+    return found, left
+
+
 def common(tracks: Sequence[Track]) -> tuple[list[Track], list[LeftOut], tuple[int, int]]:
     """The runs that share a span of time, those that do not, and the span: the usual one, cut to what all have of it."""
     usual = Counter(track.span for track in tracks).most_common(1)[0][0]

@@ -25,6 +25,7 @@ from btcframe.testing import (
     venues,
 )
 from btcframe.testing.checks import ContractError, NotApplicable
+from btcframe.testing.surroundings import kept
 
 Check = Callable[[Any], Any]
 Exceptions = Mapping[str, Mapping[str, str]]
@@ -226,7 +227,8 @@ def _runner(
             node = {RESERVED: component.name, **fields}
             if check in stores.BEHAVIOUR:
                 node |= _place(component, folder, fields)
-            figures: Mapping[str, float] | None = check(catalog.build(component.slot, node))
+            with kept():  # what a careless component changes must not be there before the next check
+                figures: Mapping[str, float] | None = check(catalog.build(component.slot, node))
             return figures
 
     return run

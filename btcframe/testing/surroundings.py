@@ -6,6 +6,7 @@ the next, breaks that, and is found nowhere near its cause.
 
 from __future__ import annotations
 
+import contextlib
 import decimal
 import gc
 import locale
@@ -15,7 +16,7 @@ import random
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,7 +74,7 @@ def _put_collection(kept: tuple[bool, tuple[int, int, int]]) -> None:
 
 
 def _by_context(_: Any) -> None:
-    """Nothing to do: the context managers of `_changed_by` put it back."""
+    """Nothing to do: the context managers of `kept` put it back."""
 
 
 def _handlers() -> tuple[Any, ...]:
@@ -149,16 +150,24 @@ def undisturbed(owner: str, work: Callable[[], object]) -> None:
 
 def _changed_by(work: Callable[[], object]) -> dict[str, tuple[Any, Any]]:
     """What is otherwise after the work than before: the values by name."""
+    with kept() as changed:
+        work()
+    return changed
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[dict[str, tuple[Any, Any]]]:
+    """Put everything watched back at the end; what it yields tells then what had changed, from what to what."""
+    changed: dict[str, tuple[Any, Any]] = {}
     with warnings.catch_warnings(), np.printoptions(), decimal.localcontext(decimal.getcontext()):
         before = {name: thing.read() for name, thing in WATCHED.items()}
         try:
-            work()
+            yield changed
         finally:
             after = {name: thing.read() for name, thing in WATCHED.items()}
-            changed = {name: (before[name], after[name]) for name in WATCHED if before[name] != after[name]}
+            changed |= {name: (before[name], after[name]) for name in WATCHED if before[name] != after[name]}
             for name in changed:
                 WATCHED[name].put_back(before[name])
-    return changed
 
 
 def _how(before: Any, after: Any) -> str:

@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from btcframe.api import Action, Gateway, Intent, Reports
+from btcframe.api import Action, Gateway, Intent, RealVenue, Reports
 from btcframe.testing import markets
 from btcframe.testing.checks import (
     ContractError,
+    NotApplicable,
     check_config_roundtrip,
     check_docstring,
     check_light_import,
@@ -39,6 +40,8 @@ class Told(NamedTuple):
 
 def drive(venue: Any, events: EventArray, actions: Actions, *, chunk: int = 1000) -> Told:
     """Let the market run, doing ``actions[i](gateway, now_ns)`` before event i, then a minute of silence."""
+    if isinstance(venue, RealVenue):
+        raise NotApplicable("it sends orders to an exchange: a test sends none")
     gateway = venue.open(markets.INSTRUMENT, seed=0)
     orders, fills = [np.empty(0, ORDER)], [np.empty(0, FILL)]
 

@@ -90,7 +90,10 @@ def test_what_is_left_is_said_with_what_to_do(
     monkeypatch.setattr(module, "PATIENCE", 0.2)
     found = ordered(at, catalog, tmp_path)
     assert found[-1].level == "fail" and "1 orders work (bf" in found[-1].said
-    assert "session flatten" in found[-1].do and "the cancel is not heard of" in found[-3].said
+    assert "its start cancels what is ours" in found[-1].do and "the cancel is not heard of" in found[-3].said
+    monkeypatch.undo()
+    found = ordered(at, catalog, tmp_path)  # as it was told to
+    assert "nothing is left" in found[-1].said and not truth(at)["open"] and len(truth(at)["orders"]) == 2
 
 
 @pytest.mark.parametrize(

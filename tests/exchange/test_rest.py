@@ -120,11 +120,6 @@ def test_bad_parameters_have_the_exchanges_code(
     assert (reply["retCode"], reply["retMsg"], reply["result"]) == (10001, f"params error: {said}", {})
 
 
-def test_the_private_side_says_that_there_is_none(local: Exchange) -> None:
-    reply = private.answer(local)
-    assert reply["retCode"] == 10005 and "no private side" in reply["retMsg"]
-
-
 def test_the_control_endpoints_book(local: Exchange) -> None:
     value = control.book(local, {"symbol": "BTC/USDT:USDT", "depth": "1000"})
     reply = ask(local, "orderbook", category="linear", symbol="BTCUSDT", limit="1000")

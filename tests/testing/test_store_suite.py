@@ -37,6 +37,11 @@ CAUGHT = [
     (cheats.Ruthless, "immutable", "discards a sealed build"),
     (cheats.Uncounting, "counts", "seals a build of 10 rows as one of {'l2_training_data': 11}"),
     (cheats.Guessing, "empty", "finds build a in an empty store"),
+    (
+        cheats.Settling,
+        "global_state",
+        "changes os.environ, which belongs to the whole process: ARROW_IO_THREADS",
+    ),
     (cheats.Inclusive, "scan", "since, until) gives other rows: 16 rows, not 15"),
     (cheats.Guessing, "scan", "finds build c, table l2_training_data"),
     (cheats.Stale, "open_build", "does not see what was just written: 10 rows, not 30"),

@@ -212,29 +212,27 @@ class Client:
     async def orders_told(self) -> Heard:
         """The next orders that the exchange tells of by itself."""
         told = await self._watched(self._exchange.watch_orders(self._symbol))
-        return Heard(
-            stands=tuple(self._read(self.units.stand, o) for o in told), raw=tuple(o["info"] for o in told)
-        )
+        stands = tuple(self._read(self.units.stand, o) for o in told)
+        return Heard("order", stands, raw=tuple(o["info"] for o in told))
 
     async def fills_told(self) -> Heard:
         """The next fills."""
         told = await self._watched(self._exchange.watch_my_trades(self._symbol))
         executions = tuple(self._read(self.units.execution, t) for t in told)
-        return Heard(executions=executions, raw=tuple(t["info"] for t in told))
+        return Heard("execution", executions=executions, raw=tuple(t["info"] for t in told))
 
     async def position_told(self) -> Heard:
         """The position, when it is told next."""
         told = await self._watched(self._exchange.watch_positions([self._symbol]))
         mine = [p for p in told if p.get("symbol") == self._symbol]
-        if not mine:
-            return Heard()
-        return Heard(holding=self._read(self.units.holding, mine[-1]), raw=tuple(p["info"] for p in mine))
+        holding = self._read(self.units.holding, mine[-1]) if mine else None
+        return Heard("position", holding=holding, raw=tuple(p["info"] for p in mine))
 
     async def wallet_told(self) -> Heard:
         """The wallet, when it is told next."""
         told = await self._watched(self._exchange.watch_balance())
-        coin = {self.units.settle: (told.get(self.units.settle) or {}).get("total")}
-        return Heard(raw=({"wallet": coin},))
+        total = (told.get(self.units.settle) or {}).get("total")
+        return Heard("wallet", raw=({"coin": self.units.settle, "total": total},))
 
     async def close(self) -> None:
         """See Line."""
@@ -246,7 +244,7 @@ class Client:
         """Send one request, if its limit has room. Raises LineError, LIMITED where it would have to wait."""
         if kind == ASK and (wait_ns := self.due_ns(kind)) < _WAIT_NS:
             await asyncio.sleep(wait_ns / NS)  # a question may wait; an order's price is of now
-        now_ns = self._now()
+        now_ns = time.monotonic_ns()
         if self._limits.due_ns(kind, now_ns) > now_ns:
             raise LineError(
                 Answer(Outcome.LIMITED, OrderReason.RATE, "", "our own limit of requests is reached")
@@ -257,7 +255,7 @@ class Client:
         except Exception as error:  # noqa: BLE001 - whatever it was, the exchange may have done what was asked
             answer = self._outcome(error)
         if answer.outcome is Outcome.LIMITED:
-            self._limits.refused(kind, self._now())
+            self._limits.refused(kind, time.monotonic_ns())
         raise LineError(answer)  # outside of the handler: the error beneath may have the keys in its text
 
     async def _watched(self, told: Awaitable[T]) -> T:
@@ -291,15 +289,15 @@ class Client:
         *_: Any,
     ) -> str:
         """Called by ccxt with every answer."""
-        now_ns = self._now()
-        self._limits.heard(self._limits.kind(url, ASK), headers, now_ns)
+        now_ns = time.monotonic_ns()
+        self._limits.heard(self._limits.kind(url, ASK), headers, now_ns, self._now())
         if code == 403:
             self._limits.banned(now_ns)
         return body.strip()
 
     def due_ns(self, kind: str) -> int:
         """How long until the next request of this kind may go out, ns; 0 for at once."""
-        now_ns = self._now()
+        now_ns = time.monotonic_ns()
         return max(0, self._limits.due_ns(kind, now_ns) - now_ns)
 
     def _now(self) -> int:

@@ -64,7 +64,7 @@ class RealGateway:
     ----------
     host : Host
     thread : LoopThread
-    office : Office
+    keeper : Keeper
     reports : TimedReports
     ends : ExitStack        what is undone when it is closed
     """
@@ -73,17 +73,12 @@ class RealGateway:
         self,
         host: Host,
         thread: LoopThread,
-        office: Office,
+        keeper: Keeper,
         reports: TimedReports,
         ends: contextlib.ExitStack,
     ) -> None:
-        self._host, self._thread, self._office, self._reports, self._ends = (
-            host,
-            thread,
-            office,
-            reports,
-            ends,
-        )
+        self._host, self._thread, self._keeper, self._office = host, thread, keeper, keeper.office
+        self._reports, self._ends = reports, ends
 
     def submit(self, order_id: int, intent: Intent, now_ns: int) -> None:
         """Hand over an order."""
@@ -118,6 +113,16 @@ class RealGateway:
     def advance(self, events: EventArray, until_ns: int) -> tuple[int, Reports]:
         """See TimedReports."""
         return self._reports.advance(events, until_ns)
+
+    def counters(self) -> dict[str, int]:
+        """How it stands, and what it has counted, see `office.COUNTS`; for any thread."""
+        office = self._office
+        return {
+            "up": int(not self._keeper.down),
+            "orders": len(office.orders),
+            "journal_waiting": office.journal.owed,
+            **office.counts,
+        }
 
     def reconcile(self) -> Position:
         """Ask the exchange what it holds.
@@ -175,10 +180,10 @@ def connected(
             reports.put(orders, fills)
 
         client = thread.run(_dialled(settings, exchange, instrument))
-        office, found = thread.run(_opened(settings, client, journal, Orders(put), host, step, opening))
-        ends.callback(lambda: thread.run(office.close()))
+        keeper, found = thread.run(_opened(settings, client, journal, Orders(put), host, step, opening))
+        ends.callback(lambda: thread.run(keeper.office.close()))
         return (
-            RealGateway(host, thread, office, reports, ends.pop_all()),
+            RealGateway(host, thread, keeper, reports, ends.pop_all()),
             recovered(found, client, settings.keys),
         )
 
@@ -202,7 +207,7 @@ async def _opened(
     host: Host,
     step: Step,
     opening: bool,
-) -> tuple[Office, Found]:
+) -> tuple[Keeper, Found]:
     """Listen first, and settle then: what happens meanwhile is heard."""
     office = Office(client, journal, orders, host, settings.times, step)
     streams = {
@@ -231,7 +236,7 @@ async def _opened(
             next="btcframe doctor",
         ) from None
     office.start(keeper.look_after())
-    return office, found
+    return keeper, found
 
 
 _LOOK_S = 0.01

@@ -68,16 +68,21 @@ class Keeper:
     ----------
     office : Office
     streams : mapping of name to callable      what waits for the next that is told
+
+    Attributes
+    ----------
+    down : bool     whether a stream is not there
     """
 
     def __init__(self, office: Office, streams: Mapping[str, Callable[[], Awaitable[Heard]]]) -> None:
-        self._office, self._line, self._journal = office, office.line, office.journal
+        self.office = self._office = office
+        self._line, self._journal = office.line, office.journal
         self._orders, self._host, self._times = office.orders, office.host, office.times
         self._streams = {name: _Stream(watch) for name, watch in streams.items()}
         self._since_ns = 0  # fills are asked for from here on, where the journal knows of none
         self._suspect_ns = self._checked_ns = self._polled_ns = self._warm_ns = 0
         self._comparing = asyncio.Lock()
-        self._down = False
+        self.down = False
 
     # ---------------------------------------------------------------------------------------------- the start
 
@@ -197,7 +202,7 @@ class Keeper:
         since_ns = (self._journal.last_ns or self._since_ns) - OVERLAP_NS
         oldest_ns = min((order.asked.ns for order in self._orders), default=since_ns)
         executions = await self._line.executions(max(min(since_ns, oldest_ns - NS), 0))
-        return Theirs(works, found, frozenset(), executions, holding.lots)
+        return Theirs(works, found, executions, holding.lots)
 
     def take_in(self, plan: Plan) -> list[Execution]:
         """What a comparison has brought: fills first, then how orders stand. Returns the fills that were new."""
@@ -214,10 +219,11 @@ class Keeper:
         try:
             plan, _ = await self.compare()
         except LineError as error:
-            self._host.log({"check": why, "failed": error.answer.said})
+            self._host.log({"what": "check", "why": why, "failed": error.answer.said})
             return
         self._suspect_ns = 0
         missed = len(self.take_in(plan))
+        self._office.counts["missed"] += missed
         if missed:
             self._host.tell("reconciled", why=why, missed=missed)
         if plan.others:
@@ -240,6 +246,7 @@ class Keeper:
                 heard = await stream.watch()
             except LineError as error:
                 stream.failed_ns, stream.why = self._host.now(), error.answer.said
+                self._office.counts["dropped"] += 1
                 if error.answer.outcome is Outcome.FATAL:
                     self._host.stop("keys", error.answer.said)
                 await self._times.sleep(delay)
@@ -250,8 +257,11 @@ class Keeper:
 
     def heard(self, heard: Heard) -> None:
         """A stream has told something."""
-        for raw in heard.raw:
-            self._host.log({"told": raw})
+        named: list[Stand | Execution] = [*heard.stands, *heard.executions]
+        for n, raw in enumerate(heard.raw):
+            order = self._orders.get(named[n].link, named[n].venue_id) if n < len(named) else None
+            number = {"order": order.asked.order_id} if order is not None and order.told else {}
+            self._host.log({"what": heard.what, **number, "told": raw})
         self._executed(heard.executions)
         for stand in heard.stands:
             self._office.step("order.heard")
@@ -313,7 +323,7 @@ class Keeper:
             try:
                 await self._line.clock()
             except LineError as error:
-                self._host.log({"clock": error.answer.said})
+                self._host.log({"what": "clock", "failed": error.answer.said})
 
     async def _overdue(self, order: Order) -> None:
         """An answer came, or its end, and what should have followed did not."""
@@ -327,7 +337,8 @@ class Keeper:
         try:
             return await self._line.executions(order.asked.ns - OVERLAP_NS, order.asked.link)
         except LineError as error:
-            self._host.log({"executions": order.asked.link, "failed": error.answer.said})
+            number = order.asked.order_id
+            self._host.log({"what": "executions", "order": number, "failed": error.answer.said})
             return ()
 
     async def _streams_looked_at(self, now_ns: int) -> None:
@@ -335,14 +346,14 @@ class Keeper:
         failed = [s for s in self._streams.values() if s.failed_ns]
         if not failed:
             return
-        if not self._down:
-            self._down = True
+        if not self.down:
+            self.down = True
             self._host.tell("venue_down", why=failed[0].why)
         quiet = all(now_ns - s.failed_ns > self._times.settle_ns for s in failed)
         if quiet and self._line.streaming:
             for stream in failed:
                 stream.failed_ns = 0
-            self._down = False
+            self.down = False
             await self.check("the stream is back")
             self._host.tell("venue_up")
         elif now_ns - self._polled_ns > self._times.settle_ns:

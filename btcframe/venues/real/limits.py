@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from btcframe.types import NS
 from btcframe.venues.real.dialects import Dialect
 
+LONGEST_NS = 10 * NS
+"""What a header may ask for at most: a limit is per second, and more than this is a clock that is off."""
+
 
 class Limits:
-    """When the next request of a kind may go out. It knows no clock: who asks says when it is, ns UTC of the exchange.
+    """When the next request of a kind may go out. It knows no clock: who asks says when it is, ns of a clock
+    that never goes back.
 
     A bucket holds one second of requests, so a burst goes out at once and is paid for afterwards.
 
@@ -43,13 +47,14 @@ class Limits:
         """A request of this kind goes out."""
         self._filled_ns[kind] = max(self._filled_ns[kind], now_ns) + round(NS / self._dialect.rates[kind])
 
-    def heard(self, kind: str, headers: Mapping[str, str], now_ns: int) -> None:
-        """What the exchange's answer says of its limits."""
+    def heard(self, kind: str, headers: Mapping[str, str], now_ns: int, theirs_ns: int) -> None:
+        """What the exchange's answer says of its limits; `theirs_ns` is the exchange's time, UTC."""
         dialect = self._dialect
         lower = {name.lower(): value for name, value in headers.items()}
         left, reset = lower.get(dialect.left.lower(), ""), lower.get(dialect.reset.lower(), "")
         if left.isdecimal() and reset.isdecimal() and int(left) == 0:
-            self._shut_ns[kind] = min(int(reset) * 1_000_000, now_ns + 10 * NS)
+            wait_ns = int(reset) * 1_000_000 - theirs_ns
+            self._shut_ns[kind] = now_ns + min(max(wait_ns, 0), LONGEST_NS)
 
     def refused(self, kind: str, now_ns: int) -> None:
         """A request was one too many: nothing of its kind for a second, where the headers say nothing later."""

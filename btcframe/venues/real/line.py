@@ -24,8 +24,9 @@ class LineError(Exception):
 
 
 class Heard(NamedTuple):
-    """What a stream told at once, and its raw words."""
+    """What a stream told at once, and its raw words: of stands and executions, those of each in its place."""
 
+    what: str = ""  # order, execution, position, wallet
     stands: tuple[Stand, ...] = ()
     executions: tuple[Execution, ...] = ()
     holding: Holding | None = None

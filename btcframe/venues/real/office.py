@@ -29,9 +29,11 @@ ASK_AGAIN = 0.1
 ASK_SELDOM = 5.0
 """… up to this."""
 
-LOOK_AGAIN = 4
-"""How often a request may be refused for the clock or for a limit before it is given up."""
+COUNTS = ("requests", "refused", "limited", "unknown", "lost", "dropped", "missed")
+"""What is counted: requests sent, and of these refused, not looked at for a limit or the clock, and without a certain
+answer; orders that never arrived; streams that broke; fills that no stream told of."""
 
+_LEAST_WAIT_NS = NS // 1000
 _NAMES = {Action.SUBMIT: "submit", Action.AMEND: "amend", Action.CANCEL: "cancel"}
 
 
@@ -77,6 +79,10 @@ class Office:
     host : Host
     times : Times
     step : Step
+
+    Attributes
+    ----------
+    counts : dict       COUNTS
     """
 
     def __init__(
@@ -89,6 +95,7 @@ class Office:
         self._slots = asyncio.Semaphore(times.in_flight)
         self._tasks: set[asyncio.Task[None]] = set()
         self._flushing = self._down = False
+        self.counts = dict.fromkeys(COUNTS, 0)
 
     # -------------------------------------------------------------------------------------------------- taken in
 
@@ -128,7 +135,7 @@ class Office:
             return True
         said = self.line.units.refusal(request.ticks, request.lots, reduce_only=order.asked.reduce_only)
         if said:
-            self.host.log({"refused": order.asked.link, "why": said})
+            self.host.log({"what": "refused", "order": order.asked.order_id, "why": said})
             self._give_up(request, order, OrderReason.LIMITS, journaled=False)
         return not said
 
@@ -217,7 +224,7 @@ class Office:
     async def _amend(self, request: Request, order: Order) -> None:
         if order.final:
             return
-        ticks, lots = request.ticks, request.lots
+        ticks, lots, shown = request.ticks, request.lots, order.shown
         answer = await self._sent(
             AMEND, order, lambda: self.line.amend(order.asked, order.venue_id, ticks, lots)
         )
@@ -226,7 +233,9 @@ class Office:
         if answer.outcome is Outcome.ACCEPTED:
             order.answered_ns = self.host.now()
         elif answer.outcome in _TO_ASK:
-            await self.resolve(order, again=True)
+            await self.resolve(order)
+            if order.shown is shown:
+                self.orders.as_it_is(order)
         else:
             self._fatal(answer)
             self._give_up(request, order, answer.why, journaled=True)
@@ -247,16 +256,11 @@ class Office:
                 await self.times.sleep(delay)
                 delay = min(2 * delay, ASK_SELDOM)
 
-    async def resolve(self, order: Order, *, again: bool = False) -> None:
+    async def resolve(self, order: Order) -> None:
         """Ask for an order until it is certain what became of it.
 
         That it is not there is certain only when the exchange has said so after the time for which it takes a request
         that was under way, and that it may take to tell of it.
-
-        Parameters
-        ----------
-        order : Order
-        again : bool      tell the trader how it stands though nothing has changed
         """
         asked, line = order.asked, self.line
         certain_ns = max(order.sent_ns, asked.ns) + self.times.window_ns + self.times.settle_ns
@@ -268,13 +272,14 @@ class Office:
                 if stand is None and began_ns > certain_ns:
                     executions = await line.executions(asked.ns - NS, asked.link)
                     if not executions and order.stand is None and not order.filled:
+                        self.counts["lost"] += 1
                         self._wrote(order, self.orders.ended(order, OrderState.REJECTED, OrderReason.LOST))
                         return
             except LineError as error:
                 self._fatal(error.answer)
                 stand = None
             if stand is not None:
-                self.stood(order, stand, again=again)
+                self.stood(order, stand)
                 return
             if order.stand is not heard and order.stand is not None:
                 return  # a stream was faster
@@ -283,22 +288,23 @@ class Office:
 
     async def _sent(self, kind: str, order: Order, send: Callable[[], Awaitable[None]]) -> Answer:
         """Send a request once; again only where the exchange has not looked at it, for the clock or for a limit."""
-        tries, clock_asked = LOOK_AGAIN, False
+        clock_asked, patient_ns = False, self.host.now() + self.times.patience_ns
         while True:
             async with self._slots:
                 order.sent_ns = self.host.now()
+                self.counts["requests"] += 1
                 try:
                     await send()
                 except LineError as error:
                     answer = error.answer
+                    self.counts[_COUNTED.get(answer.outcome, "unknown")] += 1
                 else:
                     return ACCEPTED
-            tries -= 1
-            wait_ns = self.line.due_ns(kind)
+            wait_ns = max(self.line.due_ns(kind), _LEAST_WAIT_NS)
             if answer.outcome is Outcome.CLOCK and not clock_asked:
                 clock_asked = await self._clock()
-            elif answer.outcome is Outcome.LIMITED and tries and wait_ns <= self.times.patience_ns:
-                await self.times.sleep(max(wait_ns, 1_000_000) / NS)
+            elif answer.outcome is Outcome.LIMITED and self.host.now() + wait_ns <= patient_ns:
+                await self.times.sleep(wait_ns / NS)
             else:
                 return answer
 
@@ -307,7 +313,7 @@ class Office:
         try:
             await self.line.clock()
         except LineError as error:
-            self.host.log({"clock": error.answer.said})
+            self.host.log({"what": "clock", "failed": error.answer.said})
         return True
 
     async def _until(self, event: asyncio.Event, seconds: float) -> None:
@@ -328,9 +334,9 @@ class Office:
 
     # -------------------------------------------------------------------------------------------------- what came
 
-    def stood(self, order: Order, stand: Stand, *, again: bool = False) -> None:
+    def stood(self, order: Order, stand: Stand) -> None:
         """The exchange says how an order stands."""
-        if self.orders.stood(order, stand, again=again):
+        if self.orders.stood(order, stand):
             if stand.filled > order.filled and not order.owed_ns:
                 order.owed_ns = self.host.now()
             self._wrote(order, stand)
@@ -365,7 +371,17 @@ class Office:
         """Into the journal, and into the session's log."""
         said = {"outcome": answer.outcome.value, "code": answer.code, "said": answer.said}
         self.journal.step(self.host.now(), order.asked.link, f"{asked}.answer", **said)
-        self.host.log({"answer": asked, "link": order.asked.link, "venue_id": venue_id, **said})
+        number = {"order": order.asked.order_id} if order.told else {}
+        named = {"link": order.asked.link, "venue_id": venue_id or order.venue_id}
+        self.host.log({"what": "reply", **number, "answer": asked, **named, **said})
 
 
+_COUNTED = {
+    Outcome.REFUSED: "refused",
+    Outcome.FATAL: "refused",
+    Outcome.GONE: "refused",
+    Outcome.LIMITED: "limited",
+    Outcome.CLOCK: "limited",
+    Outcome.UNSENT: "refused",
+}
 _TO_ASK = (Outcome.UNKNOWN, Outcome.EXISTS, Outcome.GONE)

@@ -111,17 +111,11 @@ class Orders:
         self.stood(order, stand)
         return stand
 
-    def stood(self, order: Order, stand: Stand, *, again: bool = False) -> bool:
+    def stood(self, order: Order, stand: Stand) -> bool:
         """How an order stands, from whichever way. Returns whether that was news.
 
         What is older than what is known is left out, and so is what follows a final state: a cancel that lost the race
         is answered twice.
-
-        Parameters
-        ----------
-        order : Order
-        stand : Stand
-        again : bool      tell the trader though nothing has changed: an amendment was refused
         """
         before = order.stand
         if order.final or (before is not None and _older(stand, before)):
@@ -131,7 +125,7 @@ class Orders:
         order.stand = stand
         if stand.lots:
             order.ticks, order.lots = stand.ticks or order.ticks, stand.lots
-        self._tell(order, stand.state, stand.why, stand.filled, stand.venue_ns, again=again)
+        self._tell(order, stand.state, stand.why, stand.filled, stand.venue_ns)
         if stand.state.final:
             order.ended.set()
             self._dropped(order)

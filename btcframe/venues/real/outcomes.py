@@ -43,7 +43,7 @@ _CLASSES: tuple[tuple[str, Outcome, OrderReason], ...] = (
     ("RateLimitExceeded", Outcome.LIMITED, OrderReason.RATE),
     ("DDoSProtection", Outcome.LIMITED, OrderReason.RATE),
     ("InvalidNonce", Outcome.CLOCK, OrderReason.VENUE),
-    ("AuthenticationError", Outcome.FATAL, OrderReason.VENUE),
+    ("AuthenticationError", Outcome.FATAL, OrderReason.KEYS),
     ("InsufficientFunds", Outcome.REFUSED, OrderReason.FUNDS),
     ("OrderNotFound", Outcome.GONE, OrderReason.NONE),
     ("DuplicateOrderId", Outcome.EXISTS, OrderReason.NONE),

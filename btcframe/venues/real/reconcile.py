@@ -6,7 +6,7 @@ taken in once is no news the second time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from btcframe.venues.real.records import PREFIX, Asked, Execution, Stand
@@ -34,14 +34,12 @@ class Theirs(NamedTuple):
     ----------
     open : tuple of Stand           all orders that work in this market, whoever's
     found : mapping of link to Stand        what it said of ours that are not among them
-    absent : set of str             links of ours that never arrived, for certain
     executions : tuple of Execution         since long enough ago
     lots : int                      what it holds for the account
     """
 
     open: tuple[Stand, ...]
     found: Mapping[str, Stand]
-    absent: frozenset[str]
     executions: tuple[Execution, ...]
     lots: int
 
@@ -53,8 +51,7 @@ class Plan(NamedTuple):
     ----------
     executions : tuple of Execution     fills that were not known, oldest first
     stands : tuple of Stand             how our orders stand
-    lost : tuple of str                 links of orders that never arrived: nothing of them will ever fill
-    unasked : tuple of str              links the exchange was not asked for, or not for long enough
+    unfound : tuple of str              links of ours that it was not asked for, or does not know (yet)
     others : tuple of Stand             working orders of ours by their id, that are in no journal of this account
     persons : tuple of Stand            working orders of somebody else
     difference : int                    lots that the exchange holds more than all fills add up to
@@ -62,8 +59,7 @@ class Plan(NamedTuple):
 
     executions: tuple[Execution, ...]
     stands: tuple[Stand, ...]
-    lost: tuple[str, ...]
-    unasked: tuple[str, ...]
+    unfound: tuple[str, ...]
     others: tuple[Stand, ...]
     persons: tuple[Stand, ...]
     difference: int
@@ -76,35 +72,19 @@ def compared(ours: Ours, theirs: Theirs) -> Plan:
         if not ours.has(execution.exec_id):
             fresh.setdefault(execution.exec_id, execution)
     works = {stand.link: stand for stand in theirs.open if stand.link}
-    stands, lost, unasked = [], [], []
+    stands, unfound = [], []
     for link in ours.working:
         if (stand := works.get(link) or theirs.found.get(link)) is not None:
             stands.append(stand)
-        elif link in theirs.absent and not any(e.link == link for e in theirs.executions):
-            lost.append(link)
         else:
-            unasked.append(link)
+            unfound.append(link)
     strangers = [stand for stand in theirs.open if stand.link not in ours.working]
     added = sum(e.side * e.lots for e in fresh.values())
     return Plan(
         executions=tuple(fresh.values()),
         stands=tuple(stands),
-        lost=tuple(lost),
-        unasked=tuple(unasked),
+        unfound=tuple(unfound),
         others=tuple(s for s in strangers if s.link.startswith(PREFIX)),
         persons=tuple(s for s in strangers if not s.link.startswith(PREFIX)),
         difference=theirs.lots - ours.position - added,
     )
-
-
-def missing(stand: Stand, filled: int) -> int:
-    """Lots of an order that its fills do not tell of yet."""
-    return max(stand.filled - filled, 0)
-
-
-def in_words(executions: Iterable[Execution], lot_text: Callable[[int], str]) -> list[str]:
-    """Fills that were missed, for the terminal: one line each."""
-    return [
-        f"{'bought' if e.side > 0 else 'sold'} {lot_text(e.lots)} ({e.link or e.venue_id})"
-        for e in executions
-    ]

@@ -8,7 +8,7 @@ WORDS = {
     "reducing": "only reduces ({code}): {why}",
     "resume": "goes on: {why}",
     "flat": "is flat: nothing is held any more",
-    "gap": "has lost the book: {why}",
+    "gap": "has lost the book",
     "gap_over": "has the book again",
     "promotion": "another model predicts: {model} {why}",
     "model_refused": "a promoted model was refused: {why}",

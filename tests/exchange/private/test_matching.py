@@ -97,7 +97,7 @@ class Queues:
                     self.front(side, level, part, None, flow=False)
 
 
-PRICES = st.integers(MID - 6, MID + 6)
+PRICES = st.integers(MID - 4, MID + 4)
 LOTS = st.integers(1, 9)
 SIDES = st.sampled_from((1, -1))
 STEPS = st.lists(
@@ -107,7 +107,7 @@ STEPS = st.lists(
         st.tuples(st.just("print"), SIDES, LOTS, st.integers(0, 9)),
         st.tuples(st.just("cancel"), st.integers(0, 20), st.just(0), st.just(0)),
     ),
-    min_size=1,
+    min_size=20,
     max_size=40,
 )
 
@@ -128,7 +128,7 @@ def by_order(fills: list[tuple[int, int, int, bool]]) -> dict[int, list[tuple[in
     }
 
 
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=120, derandomize=True, deadline=None)
 @given(STEPS)
 def test_fills_are_those_of_queues_kept_lot_by_lot(steps: list[tuple[str, int, int, int]]) -> None:
     book, reference = Book(), Queues()

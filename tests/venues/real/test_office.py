@@ -16,11 +16,11 @@ from btcframe.errors import ConfigError
 from btcframe.types import NS, OrderReason, OrderState
 from btcframe.venues.real.journal import Journal, journal_of
 from btcframe.venues.real.keeper import Keeper
+from btcframe.venues.real.line import Heard
 from btcframe.venues.real.office import Office, Request, Times
 from btcframe.venues.real.orders import Orders
 from btcframe.venues.real.outcomes import Outcome
 from btcframe.venues.real.records import Asked, Holding
-from btcframe.venues.real.line import Heard
 
 
 class Venue:
@@ -108,7 +108,7 @@ def test_an_order_lives_and_is_filled(tmp_path: Path) -> None:
             assert [state for _, state, _ in v.states] == ["ACCEPTED", "PARTIALLY_FILLED", "FILLED"]
             await v.quiet()
             assert v.journal.position == 10 and not v.journal.working() and not len(v.orders)
-            assert [step["what"] for step in v.journal.told(order.link)][0] == "submit"
+            assert v.journal.told(order.link)[0]["what"] == "submit"
 
     run(test)
 
