@@ -144,7 +144,7 @@ def catalog() -> Catalog:
 def trained(folder: Path, port: int) -> dict[str, Any]:
     """Train an ensemble of all features on a synthetic market; the config of a session that predicts with it."""
     place = folder / "train"
-    options = ("source.duration=30m", "validation.folds=2", *SETTINGS, f"store.path={folder / 'lake'}")
+    options = ("source.duration=15m", "validation.folds=2", *SETTINGS, f"store.path={folder / 'lake'}")
     process(*BTCFRAME, "train", *options, f"hydra.run.dir={place}")
     config: dict[str, Any] = json.loads((place / "manifest.json").read_text())["config"]
     config["spool"] |= {"path": str(folder / "spool"), "every": "10s", "batch": 8192, "queue": 16384}
@@ -191,6 +191,7 @@ def session(url: str, control: Connection, folder: Path, config: dict[str, Any])
             ready.session.take(batch)
             if ready.feed.decoder.update_id == last:  # type: ignore[attr-defined]
                 break
+        ready.feed.close()  # the player serves one connection: none is to be made again while orders end
         ready.session.end(flatten=False)
     sent = np.array(control.recv())
     lines = []

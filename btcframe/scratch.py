@@ -110,6 +110,26 @@ def opened(told: Shared | Array) -> Array:
         return np.ndarray(told.shape, told.dtype, buffer=_File(file.fileno()), offset=told.offset)
 
 
+def written(array: Array, path: Path) -> Shared | Array:
+    """Write an array into a file with a name, for processes of other machines that see it: what to tell them.
+
+    Raises
+    ------
+    StoreError
+        If the disk has no room for it.
+    """
+    if not array.nbytes:
+        return array
+    check_room(path.parent, array.nbytes)
+    try:
+        with path.open("wb") as file:
+            for part in pieces(len(array), array):
+                file.write(np.ascontiguousarray(array[part]).data)
+    except OSError as error:
+        raise unwritable(f"a table of {array.nbytes / 1e9:,.1f} GB", path, error) from error
+    return Shared(str(path), 0, array.shape, array.dtype)
+
+
 def check_room(directory: Path, size: int) -> None:
     """Refuse work for which the disk has no room.
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from btcframe.config import duration, splitter
+from btcframe.config import duration, engine, splitter
 from btcframe.errors import ConfigError
 from btcframe.models.promotions import check_alias
 
@@ -31,6 +31,7 @@ def check_settings(config: Mapping[str, Any]) -> None:
     if not 0 <= config["seed"] < 2**63:
         raise ConfigError(f"seed: {config['seed']} is not a seed: it is a whole number from 0 to 2^63 - 1")
     splitter(config)
+    engine(config)
     check_count(config, "validation", "jobs", "folds at a time")
     for name in ("every", "fresh"):
         duration(config, "state", name)

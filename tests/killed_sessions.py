@@ -87,6 +87,10 @@ class Killing:
     def venue(self) -> Ccxt:
         return Ccxt(port=self.place.at.port, journal=str(self.place.folder / "journals"), **QUICK)
 
+    def venue_node(self) -> dict[str, Any]:
+        """The same in a config."""
+        return {"plugin": "ccxt", "port": self.place.at.port, "journal": self.venue.journal, **QUICK}
+
     def session(
         self,
         seconds: float,
@@ -101,7 +105,7 @@ class Killing:
         self.count += 1
         folder = self.place.folder
         settings = {
-            "venue": {"plugin": "ccxt", "port": self.place.at.port, "journal": self.venue.journal, **QUICK},
+            "venue": self.venue_node(),
             "source": {"endpoint": "local"},
             "policy": {"plugin": "restless"},
             "warm_start": str(self.last) if self.last else "",

@@ -1,4 +1,4 @@
-"""Every `btcframe …` that a page of docs/ shows can be typed: its settings, components, flags and files of settings exist.
+"""Every `btcframe …` that the README or a page of docs/ shows can be typed: its settings, components, flags and files of settings exist.
 
 Nothing is run. What stands for something of the reader's own (runs/…, DIR, FILE) is taken as it stands.
 """
@@ -16,7 +16,7 @@ from btcframe.cli.hydra_app import register
 from btcframe.plugins import Catalog, discover
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = sorted(DOCS.rglob("*.md"))
+PAGES = [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]
 HOW_TO = (DOCS / "how-to" / "plugin.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
 """A first plugin, whole."""
 
@@ -42,7 +42,7 @@ def test_the_plugin_of_the_page_is_that_of_the_readme() -> None:
     assert f"```python\n# my_alpha/__init__.py\n{HOW_TO}```" in readme
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS).with_suffix("")))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS.parent).with_suffix("")))
 def test_every_command_can_be_typed(catalog: Catalog, page: Path) -> None:
     wrong = []
     for command in commands(page.read_text(encoding="utf-8")):

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 SMALL = ("source.duration=20m", "validation.folds=2")
@@ -48,7 +43,7 @@ class Fatal(Zero):
 
 @hookimpl
 def btcframe_components():
-    return {"model": [Fatal]}
+    return {"model": {"fatal": Fatal}}
 '''
 
 

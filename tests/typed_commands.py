@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 
@@ -11,7 +12,6 @@ from hydra.errors import HydraException
 from btcframe.cli import main as cli
 from btcframe.cli import models, runs, session
 from btcframe.cli.arguments import parsed
-from btcframe.cli.hydra_app import composed
 from btcframe.cli.hydra_overrides import check_overrides
 from btcframe.config import LOOKED_AT
 from btcframe.errors import BtcframeError
@@ -47,14 +47,14 @@ def try_it(catalog: Catalog, words: list[str]) -> None:
         check_overrides(catalog, word, rest)
         if not rest:
             return  # tests/test_conf.py composes every verb
-        with initialize_config_module("btcframe.conf", version_base="1.3"):
-            compose(word, overrides=[SWEPT.sub(r"\1=\2", arg) for arg in rest if arg != "-m"])
+        _composed(word, tuple(SWEPT.sub(r"\1=\2", arg) for arg in rest if arg != "-m"))
     elif word in LOOKED_AT:
         given = rest[1:] if rest and rest[0] in cli.SUBCOMMANDS[word] else rest
         settings = [arg for arg in given if not arg.startswith("--")]
         assert not settings or "=" in settings[0], settings
+        check_overrides(catalog, word, settings)
         if settings:
-            composed(catalog, word, settings)
+            _composed(word, tuple(settings))
     elif word in ("session", "models"):
         noun = session if word == "session" else models
         assert not rest or rest[0] in noun.COMMANDS, rest
@@ -71,3 +71,10 @@ def try_it(catalog: Catalog, words: list[str]) -> None:
         given = rest[1:] if word == "plugins" and rest else rest
         assert word != "plugins" or not rest or rest[0] in cli.SUBCOMMANDS[word], rest
         assert all(arg in cli.SUBCOMMANDS[word] for arg in given if arg.startswith("-")), rest
+
+
+@functools.cache  # pages show the same settings again and again, and a composition takes a quarter of a second
+def _composed(name: str, overrides: tuple[str, ...]) -> None:
+    """Raise what Hydra would say."""
+    with initialize_config_module("btcframe.conf", version_base="1.3"):
+        compose(name, overrides=list(overrides))

@@ -115,7 +115,10 @@ def _compare(asked: _Asked) -> int:
             "btcframe runs compare --horizon goes with --by ic",
             hint="What a run earned has no horizon.",
         )
-    ahead_ns = duration_ns(horizon) if horizon else 0
+    try:
+        ahead_ns = duration_ns(horizon) if horizon else 0
+    except ValueError as error:
+        raise ConfigError(f"btcframe runs compare --horizon: {error}") from None
     runs: list[Found] = [run for word in asked.words for run in runs_in(Path(word))]
     compared = comparison.compare(runs, discover(), by=comparison.IC if horizon else by, horizon_ns=ahead_ns)
     if page := asked.flags.get("--html"):
@@ -129,7 +132,9 @@ def _compare(asked: _Asked) -> int:
         _print_json(ranking.plain(compared))
         return 0
     console = Unread(highlight=False)
-    for found in compared.markets:
+    for name, found in zip(ranking.markets(compared), compared.markets, strict=True):
+        if len(compared.markets) > 1:
+            console.print(name, style="bold", markup=False)
         console.print("\n".join(told.wrapped(ranking.about(found))), markup=False, soft_wrap=True)
         console.print(ranking.table(found))
         console.print("\n".join(ranking.said(found)) + "\n", markup=False, soft_wrap=True)

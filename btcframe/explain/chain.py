@@ -20,6 +20,7 @@ from btcframe.api import Action
 from btcframe.config import digest
 from btcframe.errors import DataError, ModelError
 from btcframe.explain.values import Answered, Decided, Explained, Filled, Ids, Line, Predicted, Seen
+from btcframe.explain.venue import heard
 from btcframe.models.artefacts import read_manifest
 from btcframe.report.markouts import HORIZONS_NS, markout_bps
 from btcframe.report.trading import per_order, slippage_bps
@@ -160,7 +161,14 @@ def explain(directory: Path, order_id: int) -> Explained:
         tuple(_decided(row, instrument) for row in intents),
         tuple(_answered(row, instrument) for row in mine["orders"]),
         _fills(mine, instrument),
+        heard=() if _in_paper(left) else heard(directory, left.manifest["id"], order_id),
     )
+
+
+def _in_paper(left: Left) -> bool:
+    """Whether its venue has nothing to say: then the log need not be read."""
+    venue = left.manifest.get("config", {}).get("venue") or {}
+    return bool(venue.get("plugin", "sim") == "sim")
 
 
 def _of(table: StateArray, order_id: int) -> StateArray:

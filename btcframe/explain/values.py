@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Ids(NamedTuple):
@@ -181,6 +181,21 @@ class Filled(NamedTuple):
     markouts: tuple[tuple[int, float], ...]
 
 
+class Heard(NamedTuple):
+    """What passed between the session and an exchange about the order.
+
+    Parameters
+    ----------
+    ns : int
+    text : str              in a few words
+    raw : mapping           as it stands in the log
+    """
+
+    ns: int
+    text: str
+    raw: Mapping[str, Any]
+
+
 @dataclass(frozen=True)
 class Explained:
     """An order from end to end; see the parts.
@@ -197,6 +212,7 @@ class Explained:
     answered : tuple of Answered    every state
     fills : tuple of Filled
     features : Features or None     where they were asked for
+    heard : tuple of Heard          at a real venue: what passed about it
     """
 
     order_id: int
@@ -210,6 +226,7 @@ class Explained:
     answered: tuple[Answered, ...]
     fills: tuple[Filled, ...]
     features: Features | None = None
+    heard: tuple[Heard, ...] = ()
 
 
 class Line(NamedTuple):

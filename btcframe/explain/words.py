@@ -84,6 +84,7 @@ def describe(told: Explained, *, every: bool = False) -> str:
         _labelled("Predicted", _predicted(told)),
         _labelled("Decided", _decision(first, base, quote)),
         _history(told, base, quote),
+        _labelled("Exchange", _heard(told)) if told.heard else [],
         _labelled("Result", _result(told, base, quote)),
         *(_labelled(label, [value]) for label, value in _ids(told)),
     ]
@@ -208,6 +209,11 @@ def _history(told: Explained, base: str, quote: str) -> list[str]:
             text, WIDTH, initial_indent=lead, subsequent_indent=" " * len(lead), break_on_hyphens=False
         )
     return lines
+
+
+def _heard(told: Explained) -> list[str]:
+    """What passed between us and the exchange; JSON has it word by word."""
+    return [f"{_since(one.ns - told.seen.ns)}  {one.text}" for one in told.heard]
 
 
 def _later(one: Decided, base: str, quote: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from btcframe.api import Model
 from btcframe.combinatorial import Combinatorial
-from btcframe.config import Validation
+from btcframe.config import Validation, engine
 from btcframe.config import splitter as splitter_of
 from btcframe.errors import BtcframeError
 from btcframe.jobs import build as build_job
@@ -28,7 +28,6 @@ from btcframe.learning.side_by_side import train_folds
 from btcframe.learning.tables import TrainingTable, read_training
 from btcframe.learning.training import TrainResult, Work, check_room, fit_final, path_of
 from btcframe.models.artefacts import load_model, made_by
-from btcframe.pipeline.parts import available_threads
 from btcframe.pipeline.selection import chosen
 from btcframe.report.judgement import judged
 from btcframe.report.metrics import Metrics
@@ -165,9 +164,9 @@ def _walk(run: Run, work: Work) -> Walked:
     parts: list[OutOfSample] = []
     regimes: tuple[str, ...] = ()
     unfit = ""
-    jobs = run.config["validation"].get("jobs", Validation.jobs) or available_threads()
+    where = engine(run.config, run.config["validation"].get("jobs"))
     with run.progress("training", total=work.count(), unit="folds") as bar:
-        for trained in train_folds(work, jobs=jobs, directory=run.dir):
+        for trained in train_folds(work, where=where, directory=run.dir):
             windows.append(trained.window)
             parts.append(trained.part)
             regimes, unfit = trained.regimes, unfit or trained.unfit

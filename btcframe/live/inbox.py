@@ -23,12 +23,12 @@ class Inbox:
     Attributes
     ----------
     asked : deque of Asked
-    told : deque of mapping         what a venue heard and acted upon
+    told : deque of (ns, mapping)       what a venue heard and acted upon, and when
     """
 
     def __init__(self) -> None:
         self.asked: deque[Asked] = deque()
-        self.told: deque[Mapping[str, Any]] = deque()
+        self.told: deque[tuple[int, Mapping[str, Any]]] = deque()
 
     def ask(self, name: str, /, **data: Any) -> None:
         """Put a command to the trader."""
@@ -73,4 +73,7 @@ def host_of(session: str, feed: Any, inbox: Inbox, tell: Callable[..., None]) ->
         inbox.ask("reduce", code=code, why=why)
         prompt.wake()
 
-    return Host(session, prompt.now, prompt.wake, tell, inbox.told.append, stop)
+    def log(said: Mapping[str, Any]) -> None:
+        inbox.told.append((prompt.now(), said))
+
+    return Host(session, prompt.now, prompt.wake, tell, log, stop)

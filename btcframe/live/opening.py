@@ -12,16 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from btcframe.api import Batch, Feed, Gateway, RealVenue, Recovered, Source
+from btcframe.api import Batch, Feed, Gateway, Host, RealVenue, Recovered, Source
 from btcframe.config import duration
 from btcframe.errors import DataError, StoreError
 from btcframe.latency import Latency
 from btcframe.learning.building import build_id, identity
 from btcframe.learning.stored_rows import TABLE as ROW_TABLE
 from btcframe.live.inbox import Inbox, host_of
+from btcframe.live.onlooker import Onlooker
 from btcframe.live.pace import Bounds, Pace
 from btcframe.live.recovering import account_at, differs
-from btcframe.live.session import Onlooker, Session
+from btcframe.live.session import Session
 from btcframe.live.sinks import LogSink, MemorySink, StoreSink, TableSink, WatchSink
 from btcframe.live.slow_lane import SlowLane
 from btcframe.models.drift import ModelWatch
@@ -129,9 +130,10 @@ def opened(run: Run, source: Source) -> Iterator[Opened]:
         stack.enter_context(slow.running())
         inbox, gateway, recovered = Inbox(), None, None
         if isinstance(venue := run.component("venue"), RealVenue):
-            gateway, recovered = venue.connect(instrument, host_of(run.manifest["id"], feed, inbox, tell))
+            host = host_of(run.manifest["id"], feed, inbox, tell)
+            gateway, recovered = venue.connect(instrument, host)
             stack.enter_context(contextlib.closing(gateway))
-            account = _settled(run, recovered, account, instrument, inbox)
+            account = _settled(run, recovered, account, instrument, host)
         start, batches = warm_start(run, feed, whose)  # from here on the market waits for us
         latency = Latency()
         pipeline = open_pipeline(run, instrument, run.component("policy").wakes, time.perf_counter_ns)
@@ -140,7 +142,7 @@ def opened(run: Run, source: Source) -> Iterator[Opened]:
         if account is not None:
             write_json(directory / ACCOUNT, account)  # at once: whoever goes on from here must find it
             slow.command(start.first_ns if start else 0, RESTORE, **account)
-        onlooker = Onlooker(latency, pipeline, slow, duration(config, "trade", "stall"))
+        onlooker = Onlooker(latency, pipeline, slow, duration(config, "trade", "stall"), tell)
         trader = open_trader(
             run, pipeline, [promotion] if promotion else [],
             audit=Audit(hand=slow.table), account=account, gateway=gateway, log=slow, notify=tell, watch=onlooker,
@@ -228,13 +230,13 @@ def _settled(
     recovered: Recovered,
     saved: Mapping[str, Any] | None,
     instrument: Instrument,
-    inbox: Inbox,
+    host: Host,
 ) -> dict[str, Any]:
     """The account at a real venue; what was found there goes into the log and the manifest."""
     notes = [*recovered.notes, *filter(None, [differs(recovered, saved)])]
     found = {"position_lots": recovered.position.lots, "cash": recovered.cash, "notes": notes}
     run.manifest.setdefault("results", {})["recovered"] = {**found, "fills": len(recovered.fills)}
-    inbox.told.append({"what": "recovered", **found, "fills": records_of(recovered.fills)})
+    host.log({"what": "recovered", **found, "fills": records_of(recovered.fills)})
     for note in notes:
         run.say(f"{note[:1].upper()}{note[1:]}")
     return account_at(recovered, saved, instrument)

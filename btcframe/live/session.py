@@ -10,94 +10,28 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
 from btcframe.api import Batch, Feed, TraderState
 from btcframe.clock_offset import ClockOffset, Offset
 from btcframe.latency import Latency
 from btcframe.live.inbox import Inbox
+from btcframe.live.onlooker import Onlooker
 from btcframe.live.session_line import Line
 from btcframe.live.slow_lane import SlowLane
-from btcframe.models.production import Candidate, Production, Sentinel
+from btcframe.models.production import Candidate, Production
 from btcframe.pipeline import Pipeline
 from btcframe.sessions.recording import counters_of
 from btcframe.sessions.saved_state import SavedState
 from btcframe.trading.onlookers import VENUE
 from btcframe.trading.trader import Trader
-from btcframe.types import NS, ROW, EventArray, Floats, StateArray
+from btcframe.types import NS, EventArray
 from btcframe.watch.signals import ExecutionSignals, Seen, Signals
 from btcframe.watch.watching import numbers
-
-STRIKES = 3
-"""Rows in a row for which one part took too long, before it is switched off; a busy machine may explain one."""
-
-HOPELESS = 8
-"""Times as long as it may take, from which on a part is switched off at once."""
 
 SHOWN_NS = NS // 200
 """Between two snapshots for whoever looks, where no row was closed; a snapshot says how old it is."""
 
 TEND_NS = NS
 """Between two looks at whether the slow lane is alive."""
-
-
-class Onlooker:
-    """Looks on while the trader works: times the stages, hands rows on, and notes which part was slow or has failed.
-
-    Parameters
-    ----------
-    latency : Latency
-    pipeline : Pipeline     with a stopwatch
-    slow : SlowLane
-    stall_ns : int          that a part may take for a row
-    """
-
-    def __init__(self, latency: Latency, pipeline: Pipeline, slow: SlowLane, stall_ns: int) -> None:
-        self._latency, self._pipeline, self._slow, self._stall_ns = latency, pipeline, slow, stall_ns
-        self._suspect, self._strikes = "", 0
-        self.stalled: tuple[str, int] | None = None
-        self.begin(False)
-
-    def begin(self, predicts: bool) -> None:
-        """Another model predicts from here on, or none."""
-        self._predicts, self._sentinel = predicts, Sentinel()
-        self.failure = ""  # why it has failed
-
-    def booked(self, events: EventArray, start: int, stop: int) -> None:
-        """Events are in the book."""
-        self._latency.booked(events, start, stop)
-
-    def closed(self) -> None:
-        """A row and its features are there."""
-        self._latency.closed()
-        self._slow.row(np.frombuffer(self._pipeline.rows.tobytes(), ROW))
-        name, took_ns = self._pipeline.slowest
-        if took_ns <= self._stall_ns:
-            self._strikes = 0
-            return
-        self._strikes = self._strikes + 1 if name == self._suspect else 1
-        self._suspect = name
-        if self._strikes >= STRIKES or took_ns > HOPELESS * self._stall_ns:
-            self.stalled, self._strikes = (name, took_ns), 0
-
-    def predicted(
-        self, row: bytes, x: Floats, descriptors: Floats, prediction: StateArray, error: str
-    ) -> None:
-        """It was predicted on, or the model raised."""
-        if not self._predicts:
-            return
-        self._slow.scored(row, x, prediction)
-        total = sum(prediction["mean"].tolist())
-        if total == total and not error:
-            self._sentinel.blind = 0
-            return
-        whole = bool(np.isfinite(x).all() and np.isfinite(descriptors).all())
-        failure = error or self._sentinel.missed(whole)
-        self.failure = self.failure or failure
-
-    def signalled(self) -> None:
-        """It was decided on."""
-        self._latency.signalled()
 
 
 class Session:
@@ -202,7 +136,8 @@ class Session:
     def _note(self) -> None:
         """Write down what the venue acted upon."""
         while self._inbox.told:
-            self._slow.command(self.last_ns, VENUE, **self._inbox.told.popleft())
+            ns, said = self._inbox.told.popleft()
+            self._slow.command(ns, VENUE, **said)
 
     def _promote(self, candidate: Candidate | None) -> None:
         """Another model predicts from the next row on, or none: a command of the log, as any other."""

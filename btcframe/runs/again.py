@@ -82,11 +82,11 @@ def check_repeatable(directory: Path, manifest: Mapping[str, Any], catalog: Cata
 
 def settings_again(config: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a run for another one: what came into being since has its default, and nothing is promoted."""
-    usual = {
-        key: value for key, value in dataclasses.asdict(Root()).items() if isinstance(value, dict) and value
+    usual = {key: value for key, value in dataclasses.asdict(Root()).items() if value is not None}
+    sections = {
+        key: value | config.get(key, {}) for key, value in usual.items() if isinstance(value, dict) and value
     }
-    sections = {key: value | config.get(key, {}) for key, value in usual.items()}
-    return {**config, **sections, "promote": sections["promote"] | {"to": ""}}
+    return {**usual, **config, **sections, "promote": sections["promote"] | {"to": ""}}
 
 
 def held_against(directory: Path, then: Mapping[str, Any], again: Path, now: Mapping[str, Any]) -> Repeated:

@@ -30,6 +30,9 @@ MIN_PERIODS = 30
 
 RESAMPLES = 2000
 
+TOLD = 1.96
+"""Standard errors of a difference from which two runs can be told apart, if one looks at these two alone."""
+
 
 class Deflated(NamedTuple):
     """How far the best is above luck; NaN where too few periods moved, or all moved alike.
@@ -65,12 +68,14 @@ class Ahead(NamedTuple):
     error : float         its standard error
     p : float             probability of a lead as clear by chance, among so many
     block : int           periods that were drawn together
+    alike : tuple of int  columns that cannot be told from the winner: less than `TOLD` standard errors behind it
     """
 
     difference: float
     error: float
     p: float
     block: int
+    alike: tuple[int, ...]
 
 
 def sharpe_ratios(returns: Floats) -> Floats:
@@ -133,7 +138,12 @@ def ahead(returns: Floats, winner: int, median: int, *, seed: int) -> Ahead | No
         return None
     largest = (chance[:, told] / error[told]).max(axis=1)
     reached = int((largest >= lead[winner] / error[winner]).sum())
-    return Ahead(float(lead[winner]), float(error[winner]), (1 + reached) / (1 + RESAMPLES), block)
+    with np.errstate(invalid="ignore"):
+        behind = found[winner] - found
+        doubt = (drawn[:, winner][:, None] - drawn).std(axis=0)
+        alike = np.flatnonzero(behind < TOLD * doubt)
+    same = tuple(k for k in alike.tolist() if k != winner)
+    return Ahead(float(lead[winner]), float(error[winner]), (1 + reached) / (1 + RESAMPLES), block, same)
 
 
 def _drawn(returns: Floats, block: int, seed: int) -> Floats:

@@ -7,17 +7,17 @@ import math
 from collections.abc import Iterator, Sequence
 
 from btcframe.report.elements import Child, Html, join, listed, paragraphs, table, tag
-from btcframe.report.page import Section, document, empty, key_figures
+from btcframe.report.page import Section, document, empty, folded, key_figures
 from btcframe.report.plots import Figure, drawn
 from btcframe.report.words import counted, number, percent, significant, span_text
 from btcframe.runs import figures, figures_settings
 from btcframe.runs.comparison import NET, Compared, Comparison
-from btcframe.runs.ranking import FORMATS, about, measures_of, names, settings_of, told
+from btcframe.runs.ranking import FORMATS, about, markets, measures_of, names, settings_of, told
 from btcframe.runs.tracks import LeftOut
 from btcframe.runs.verdict import NOTHING, WINNER, judged, likely
 
-ROWS = 100
-"""Runs that the table shows; the figures have all of them."""
+FIRST, ROWS = 10, 200
+"""Runs that the table shows at once, and with those behind the fold; the figures have all of them."""
 
 COLOUR = {WINNER: "yes", NOTHING: "no"}
 
@@ -50,7 +50,7 @@ def comparison_page(compared: Compared, asked: Sequence[str]) -> str:
 def _head(compared: Compared) -> Html:
     first = compared.markets[0]
     verdict = judged(first)
-    others = compared.markets[1:]
+    others = list(zip(markets(compared), compared.markets, strict=True))[1:]
     return join(
         tag("p", about(first), class_="origin"),
         tag(
@@ -64,8 +64,7 @@ def _head(compared: Compared) -> Html:
             "p",
             "On other markets: ",
             "; ".join(
-                f"{found.market.symbol}, {counted(len(found.rows), 'run')}: {judged(found).answer}"
-                for found in others
+                f"{name}, {counted(len(found.rows), 'run')}: {judged(found).answer}" for name, found in others
             ),
             ".",
         )
@@ -159,14 +158,21 @@ def _ranking(found: Comparison, mark: str) -> Html:
         f"The best first, by the Sharpe ratio of a period of {span_text(found.period_ns)}"
         f"{'; front: no run is better in return, drawdown and turnover at once' if front else ''}. The number of trials is "
         f"{found.trials.known:,}: the first of so many is the luckiest of them."
-        f"{f' {left:,} more are left out here; --json has them.' if left > 0 else ''}"
     )
-    words = len(head) - 1 if front else -1
+    more = f" {left:,} more are left out here; --json has them." if left > 0 else ""
+    text, words = (3 if found.settings else 2), (len(head) - 1 if front else -1)
+    rest = rows[FIRST:]
     return join(
         _figure(figures.curves(found), mark)
         if found.periods
         else empty("The common time is too short for a curve."),
-        table(head, rows, caption, text=3 if found.settings else 2, words=words),
+        table(head, rows[:FIRST], caption, text=text, words=words),
+        folded(
+            f"{counted(len(rest), 'more run')}",
+            table(head, rest, f"The ranking goes on.{more}", text=text, words=words),
+        )
+        if rest
+        else None,
     )
 
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from btcframe.report.words import counted, number, percent, share, significant, span_text
 from btcframe.runs.comparison import NET, Compared, Comparison, Row
-from btcframe.runs.settings import short, written
+from btcframe.runs.settings import short, varied, written
 from btcframe.runs.told import wrapped
 from btcframe.runs.tracks import LeftOut
 from btcframe.runs.verdict import Verdict, judged, likely
@@ -65,6 +65,25 @@ def settings_of(found: Comparison, row: Row) -> str:
 def told(name: str, value: float) -> str:
     """A measure as it is written."""
     return FORMATS[name][1](value)
+
+
+def markets(compared: Compared) -> list[str]:
+    """What each market is called beside the others: its symbol, and the settings that make it another one."""
+    differ = varied(
+        [
+            {k: found.rows[0].run.manifest["config"][k] for k in ("source", "seed")}
+            for found in compared.markets
+        ]
+    )
+    return [
+        " ".join(
+            [
+                found.market.symbol,
+                *(f"{name}={written(v[k])}" for name, v in differ.items() if v[k] is not None),
+            ]
+        )
+        for k, found in enumerate(compared.markets)
+    ]
 
 
 def table(found: Comparison) -> Table:

@@ -216,5 +216,6 @@ def _value(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, str):
-        return value if len(value) < 64 or " " in value else value[:_DIGITS]
+        digest = len(value) >= 40 and set(value) <= set("0123456789abcdef")
+        return value[:_DIGITS] if digest else written(value)
     return written(value) if not isinstance(value, Mapping) else json.dumps(value, ensure_ascii=False)

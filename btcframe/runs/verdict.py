@@ -15,7 +15,7 @@ from typing import NamedTuple
 from btcframe.report.judgement import SURE
 from btcframe.report.words import counted, number, percent, significant, span_text
 from btcframe.runs.comparison import IC, NET, Comparison
-from btcframe.runs.luck import MIN_PERIODS
+from btcframe.runs.luck import MIN_PERIODS, Ahead
 from btcframe.runs.overfitting import LEAST_GROUPS, PER_GROUP
 
 NOTHING, EDGE, WINNER = "nothing", "an edge, and no winner", "a winner"
@@ -83,10 +83,15 @@ def judged(found: Comparison) -> Verdict:
     if ahead and over and ahead.p <= 1 - SURE and over.probability <= 1 - SURE:
         return Verdict(
             WINNER,
-            f"{held}, and ahead of the median run by more than chance among {len(found.rows)} gives.",
+            f"{held}, and ahead of the median run by more than chance among {len(found.rows)} gives.{_alike(ahead)}",
             warnings,
         )
     return Verdict(EDGE, f"{held}; that it is better than the others cannot be said.", warnings)
+
+
+def _alike(ahead: Ahead) -> str:
+    n = len(ahead.alike)
+    return f" {'One other' if n == 1 else f'{n:,} others'} cannot be told from it." if n else ""
 
 
 def _warnings(found: Comparison) -> list[str]:

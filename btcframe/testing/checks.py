@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import importlib.util
 import json
 import random
@@ -176,11 +177,16 @@ def _check_column(owner: str, column: Column) -> None:
 
 
 def check_config_roundtrip(component: Any) -> None:
-    """Written to a config node and read back, through JSON, the component is equal to itself."""
+    """Written to a config node and read back, through JSON, the component is equal to itself.
+
+    A component that it holds is left out: which one that is is told by a node of its own.
+    """
     cls = type(component)
     cure = (
         "A frozen dataclass with plain fields does; keep __post_init__ to checks and __eq__ to the default."
     )
+    held = [f.name for f in schema.fields_of(cls) if f.slot and f.optional]
+    component = dataclasses.replace(component, **dict.fromkeys(held)) if held else component
     try:
         node = json.loads(json.dumps(schema.to_node("it", component)))
         values = {

@@ -50,6 +50,7 @@ GAUGES = {
     "lane": ("held_bytes", "most_bytes", "waiting", "failures", "flush_ms", "batch"),
     "spool": ("rows", "bytes", "age_ns", "memory", "apart", "failures"),
     "observers": ("waiting",),
+    "venue": ("up", "orders", "journal_waiting"),
 }
 """What goes up and down among the counters of a session, by part; all others only grow."""
 

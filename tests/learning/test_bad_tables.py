@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from btcframe.combinatorial import Combinatorial
+from btcframe.engine import Where
 from btcframe.errors import DataError, ModelError
 from btcframe.learning.folds import joined
 from btcframe.learning.predictions import judge
@@ -24,7 +25,7 @@ from .test_training import SPLIT, table
 
 
 def train(t: TrainingTable, splitter: WalkForward | Combinatorial = SPLIT, **settings: bool) -> list[Trained]:
-    return list(train_folds(work(t, splitter=splitter, **settings), jobs=1, directory=Path()))
+    return list(train_folds(work(t, splitter=splitter, **settings), where=Where(jobs=1), directory=Path()))
 
 
 def changed(n: int = 2000, **arrays: np.ndarray) -> TrainingTable:

@@ -14,6 +14,7 @@ from hazards import Dies, Interrupts, Speaks, Unpicklable
 
 from btcframe import scratch
 from btcframe.combinatorial import Combinatorial
+from btcframe.engine import Where
 from btcframe.errors import ModelError
 from btcframe.kernels.compile import watched
 from btcframe.learning.folds import Recipe
@@ -61,13 +62,13 @@ def test_one_or_two_at_a_time_give_the_same_bits(tmp_path: Path, monkeypatch: py
     one = dataclasses.replace(
         work(t, small, baseline=Persistence(), uniqueness=True), artefacts=tmp_path / "one", manifest=NODES
     )
-    expected = list(train_folds(one, jobs=1, directory=tmp_path))
+    expected = list(train_folds(one, where=Where(jobs=1), directory=tmp_path))
     assert np.isfinite(expected[0].part.baseline).any()
     monkeypatch.setattr(scratch, "LARGE", 1)  # every array lies on the disk, and is handed over by its place
     two = dataclasses.replace(one, table=on_disk(t, tmp_path), artefacts=tmp_path / "two")
     assert all(isinstance(scratch.shared(getattr(two.table, name)), scratch.Shared) for name in ("x", "y"))
     with watched() as kernels:
-        same(list(train_folds(two, jobs=2, directory=tmp_path)), expected)
+        same(list(train_folds(two, where=Where(jobs=2), directory=tmp_path)), expected)
     assert kernels.loaded + kernels.compiled > 0  # what the others needed is counted here
     files = {
         name: {
@@ -85,10 +86,10 @@ def test_combinatorial_splits_and_what_is_logged(tmp_path: Path, caplog: pytest.
     pytest.importorskip("skfolio", reason="the extra btcframe[combinatorial] is not installed")
     asked = work(table(600), Speaks(), Combinatorial(4, 2, 5 * NS, 20))
     with caplog.at_level(logging.WARNING):
-        expected = list(train_folds(asked, jobs=1, directory=tmp_path))
+        expected = list(train_folds(asked, where=Where(jobs=1), directory=tmp_path))
         said = [r.getMessage() for r in caplog.records]
         caplog.clear()
-        same(list(train_folds(asked, jobs=2, directory=tmp_path)), expected)
+        same(list(train_folds(asked, where=Where(jobs=2), directory=tmp_path)), expected)
     assert len(said) == 6 and [r.getMessage() for r in caplog.records] == said
     assert not list(tmp_path.iterdir())
 
@@ -97,7 +98,7 @@ def test_a_process_that_dies(tmp_path: Path) -> None:
     t = table(2000)
     asked = dataclasses.replace(work(t, Dies(1200)), artefacts=tmp_path / "models", manifest=NODES)
     with pytest.raises(ModelError, match="ended without a word") as caught:
-        list(train_folds(asked, jobs=2, directory=tmp_path))
+        list(train_folds(asked, where=Where(jobs=2), directory=tmp_path))
     assert "memory" in caught.value.hint and caught.value.next.endswith("validation.jobs=1")
     left = [p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.name.startswith(".")]
     assert not left
@@ -107,7 +108,11 @@ def test_an_interrupt_ends_them_all(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # who started the tests may ignore it
     try:
         with pytest.raises(KeyboardInterrupt):
-            list(train_folds(work(table(800), Interrupts(str(tmp_path))), jobs=2, directory=tmp_path))
+            list(
+                train_folds(
+                    work(table(800), Interrupts(str(tmp_path))), where=Where(jobs=2), directory=tmp_path
+                )
+            )
     finally:
         signal.signal(signal.SIGINT, before)
     workers = [p.name for p in tmp_path.iterdir()]
@@ -118,10 +123,10 @@ def test_a_fold_that_cannot_be_fitted_is_named(tmp_path: Path) -> None:
     t = table(800)
     flat = dataclasses.replace(t, y=np.zeros_like(t.y))
     with pytest.raises(ModelError, match=r"horizon 5s is 0 bps .* \(fold 0, \d+ training rows\)"):
-        list(train_folds(work(flat), jobs=2, directory=tmp_path))
+        list(train_folds(work(flat), where=Where(jobs=2), directory=tmp_path))
 
 
 def test_a_model_that_cannot_be_handed_over(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="cannot be handed to another process") as caught:
-        list(train_folds(work(table(800), Unpicklable()), jobs=2, directory=tmp_path))
+        list(train_folds(work(table(800), Unpicklable()), where=Where(jobs=2), directory=tmp_path))
     assert caught.value.next.endswith("validation.jobs=1") and not list(tmp_path.iterdir())

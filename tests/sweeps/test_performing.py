@@ -27,7 +27,7 @@ def here(tasks: Iterable[Task], begun: Callable[[int], None]) -> Generator[Ended
         yield Ended(task.number, value, "" if value else "its process was ended by SIGKILL", 1.25, 8_000_000)
 
 
-def outcome(results: dict[int, Outcome | None | BaseException], job: Job) -> Outcome | None:
+def outcome(results: dict[int, Outcome | BaseException | None], job: Job) -> Outcome | None:
     found = results[job.number]
     if isinstance(found, BaseException):
         raise found
@@ -40,7 +40,7 @@ def sweep(directory: Path, jobs: int) -> Ledger:
     return made
 
 
-def do(made: Ledger, results: dict[int, Outcome | None | BaseException], path: str = "") -> None:
+def do(made: Ledger, results: dict[int, Outcome | BaseException | None], path: str = "") -> None:
     perform(made, made.jobs.copy(), here, lambda job: partial(outcome, results, job), path)
 
 

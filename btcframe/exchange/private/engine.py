@@ -320,10 +320,10 @@ class Engine:
     def fund(self) -> None:
         """Let positions pay funding, or be paid, where a market's time for it has come since it was asked last."""
         ms = self._clock()
-        for key in self._matching:
+        for key in [key for key in self._matching if key[0] != "spot"]:
             listing = self.markets[key].listing
             interval = ms // (listing.instrument.funding_ns // 1_000_000)
-            due = listing.category != "spot" and interval > self._funded.setdefault(key, interval)
+            due = interval > self._funded.setdefault(key, interval)
             self._funded[key] = max(interval, self._funded[key])
             for account in self.accounts.values() if due else ():
                 if account.position(listing).lots:

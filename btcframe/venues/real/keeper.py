@@ -79,7 +79,7 @@ class Keeper:
         self._line, self._journal = office.line, office.journal
         self._orders, self._host, self._times = office.orders, office.host, office.times
         self._streams = {name: _Stream(watch) for name, watch in streams.items()}
-        self._since_ns = 0  # fills are asked for from here on, where the journal knows of none
+        self._since_ns = 0  # no fill from before is ours
         self._suspect_ns = self._checked_ns = self._polled_ns = self._warm_ns = 0
         self._comparing = asyncio.Lock()
         self.down = False
@@ -104,8 +104,9 @@ class Keeper:
         notes: list[str] = []
         left = [self._orders.take_over(known) for known in journal.working()]
         fresh = not journal.last_ns and not left
-        oldest_ns = min((order.asked.ns for order in left), default=self._host.now())
-        self._since_ns = oldest_ns if not journal.last_ns else min(oldest_ns, journal.last_ns)
+        # what was filled before the first session is none of ours
+        theirs_ns = self._host.now() - (await self._line.clock()).offset_ns
+        self._since_ns = theirs_ns if fresh else 0
         links = {order.asked.link for order in left}
         works = await self._line.open_orders()
         others = [s for s in works if s.link.startswith(PREFIX) and s.link not in links]
@@ -170,6 +171,7 @@ class Keeper:
             If the exchange does not answer.
         """
         async with self._comparing:
+            began_ns = self._host.now()
             difference: int | None = None
             for attempt in range(STEADY):
                 if attempt:
@@ -187,6 +189,7 @@ class Keeper:
                 if steady and plan.difference in (0, difference):
                     break
                 difference = plan.difference if steady else None
+            self._since_ns = max(self._since_ns, began_ns - 2 * OVERLAP_NS)  # all before is known
             return plan, holding
 
     async def _asked(self, holding: Holding) -> Theirs:
@@ -199,9 +202,10 @@ class Keeper:
                 continue  # a request that is under way finds out for itself
             if (stand := await self._line.find(link, order.venue_id, order.asked.ns)) is not None:
                 found[link] = stand
-        since_ns = (self._journal.last_ns or self._since_ns) - OVERLAP_NS
-        oldest_ns = min((order.asked.ns for order in self._orders), default=since_ns)
-        executions = await self._line.executions(max(min(since_ns, oldest_ns - NS), 0))
+        known_ns = self._journal.last_ns or self._host.now()
+        oldest_ns = min((order.asked.ns for order in self._orders), default=known_ns)
+        since_ns = max(min(known_ns, oldest_ns) - OVERLAP_NS, self._since_ns)
+        executions = await self._line.executions(since_ns)
         return Theirs(works, found, executions, holding.lots)
 
     def take_in(self, plan: Plan) -> list[Execution]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from btcframe.types import Instrument, OrderReason, OrderState
 from btcframe.venues.real.dialects import Dialect
-from btcframe.venues.real.records import Asked, Execution, Holding, Stand
+from btcframe.venues.real.records import Execution, Holding, Stand
 
 _MS = 1_000_000
 
@@ -121,10 +121,6 @@ class Units:
         if lots and not side:
             raise ForeignError("a position has a size and no side")
         return Holding(side * lots, float(position.get("entryPrice") or 0.0) if lots else 0.0)
-
-    def is_ours(self, asked: Asked, stand: Stand) -> bool:
-        """Whether an order of our id is the one we asked for."""
-        return asked.side == stand.side and (not asked.link or asked.link == stand.link)
 
 
 def _plain(value: Decimal) -> str:

@@ -73,7 +73,7 @@ def executions_of(history: History) -> list[Execution]:
     return found
 
 
-@settings(derandomize=True, max_examples=200, deadline=None)
+@settings(derandomize=True, max_examples=60, deadline=None)
 @given(histories(), st.randoms(use_true_random=False))
 def test_after_it_ours_is_theirs(history: History, shuffle: object) -> None:
     everything = executions_of(history)

@@ -1,0 +1,165 @@
+"""What a session leaves, and what the next one makes of it: at the local exchange, by kills that are no farewell."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from real_venue import INSTRUMENT, QUICK, Local, local, session
+
+from btcframe.errors import ConfigError, StoreError
+from btcframe.venues.ccxt import Ccxt
+
+pytest.importorskip("ccxt")
+
+LATER = "a-b-ba9876543210"
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[Local]:
+    with local() as made:
+        yield made
+
+
+def by_hand(exchange: Local, **order: Any) -> dict[str, Any]:
+    """An order that is not sent by us, in the exchange's own words."""
+    body = {
+        "category": "linear",
+        "symbol": "BTCUSDT",
+        "side": "Buy",
+        "orderType": "Limit",
+        "qty": "0.001",
+        "price": "59000",
+    }
+    return _post(exchange, "/v5/order/create", {**body, **order})
+
+
+def _post(exchange: Local, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    import hashlib
+    import hmac
+    import time
+    import urllib.request
+
+    from btcframe.endpoints import LOCAL_KEY, LOCAL_SECRET
+
+    data, stamp = json.dumps(body), str(time.time_ns() // 1_000_000)
+    text = f"{stamp}{LOCAL_KEY}5000{data}"
+    headers = {
+        "X-BAPI-API-KEY": LOCAL_KEY, "X-BAPI-TIMESTAMP": stamp, "X-BAPI-RECV-WINDOW": "5000",
+        "X-BAPI-SIGN": hmac.new(LOCAL_SECRET.encode(), text.encode(), hashlib.sha256).hexdigest(),
+        "Content-Type": "application/json",
+    }  # fmt: skip
+    request = urllib.request.Request(f"http://127.0.0.1:{exchange.at.port}{path}", data.encode(), headers)
+    with urllib.request.urlopen(request, timeout=5) as reply:
+        told: dict[str, Any] = json.load(reply)
+    assert told["retCode"] == 0, told
+    return told
+
+
+def test_the_next_session_cancels_what_works_and_takes_in_what_was_missed(
+    exchange: Local, tmp_path: Path
+) -> None:
+    with session(exchange.at.port, tmp_path, settle="20s") as s:
+        rests, filled = s.submit(), s.submit()
+        s.comes_to(filled, "ACCEPTED")
+        s.comes_to(rests, "ACCEPTED")
+        exchange.inject("stream_down+10s")
+        exchange.inject("fill_in_cancel")
+        _post(
+            exchange,
+            "/v5/order/cancel",
+            {"category": "linear", "symbol": "BTCUSDT", "orderLinkId": f"bf0123456789ab-{filled}"},
+        )
+        assert s.filled == {}
+    exchange.at.call(exchange.exchange.heal)
+    with session(exchange.at.port, tmp_path, LATER) as s:
+        assert exchange.truth()["open"] == []
+        recovered = s.recovered
+        assert recovered.fills["order_id"].tolist() == [filled] and recovered.fills["lots"].tolist() == [10]
+        assert recovered.position.lots == exchange.lots == 10
+        assert recovered.position.average_price == pytest.approx(59_000, rel=0.05)
+        equity = recovered.cash + 0.01 * recovered.position.average_price
+        assert equity == pytest.approx(float(exchange.truth()["wallet"]["USDT"]))
+        assert any(
+            f"bf0123456789ab-{rests} still worked, and was canceled" in note for note in recovered.notes
+        )
+        assert s.stops == [] and s.states == {}
+        s.comes_to(s.submit(-1, 10, 0, tif=2, reduce_only=True), "FILLED")  # type: ignore[arg-type]
+        assert s.gateway.reconcile().lots == 0
+
+
+def test_what_a_person_does_is_left_alone_and_stops_the_trader(exchange: Local, tmp_path: Path) -> None:
+    by_hand(exchange, orderLinkId="by-hand")
+    with session(exchange.at.port, tmp_path) as s:
+        assert any("somebody else work" in note for note in s.recovered.notes)
+        assert len(exchange.truth()["open"]) == 1
+        by_hand(exchange, orderType="Market", qty="0.002")
+        s.until(lambda: any(code == "reconcile" for code, _ in s.stops))
+        assert "an order of somebody else" in s.stops[0][1]
+    with session(exchange.at.port, tmp_path, LATER) as s:  # and the next one starts from what is there
+        assert s.recovered.position.lots == 2 and s.stops == []
+    by_hand(exchange, orderType="Market", side="Sell", qty="0.002")
+    _post(exchange, "/v5/order/cancel-all", {"category": "linear", "symbol": "BTCUSDT"})
+
+
+def test_orders_of_another_btcframe(exchange: Local, tmp_path: Path) -> None:
+    by_hand(exchange, orderLinkId="bffedcba987654-3")
+    with pytest.raises(ConfigError, match="bffedcba987654-3") as refused, session(exchange.at.port, tmp_path):
+        pass
+    assert "btcframe session flatten" in str(refused.value)
+    with session(exchange.at.port, tmp_path, opening=False):
+        assert exchange.truth()["open"] == []
+
+
+def test_a_second_trader_is_refused(exchange: Local, tmp_path: Path) -> None:
+    with (
+        session(exchange.at.port, tmp_path),
+        pytest.raises(StoreError, match=f"process {os.getpid()}"),
+        session(exchange.at.port, tmp_path, LATER),
+    ):
+        pass
+
+
+def killed_at(step: str, exchange: Local, journal: Path, name: str) -> int:
+    """How a process ends that sends an order and cancels it, and is told to die at a step. It is forked: ccxt is loaded."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the child has one thread, and makes its own
+        pid = os.fork()
+    if pid:
+        return os.waitpid(pid, 0)[1]
+    os.environ["BTCFRAME_KILL_AT"] = step
+    with session(exchange.at.port, journal, name) as s:
+        n = s.market() if step.startswith("execution") else s.submit()
+        s.until(lambda: bool(s.last(n)[0]))
+        s.gateway.cancel(n, 0)
+        s.until(lambda: False)
+    os._exit(1)
+
+
+@pytest.mark.parametrize(
+    "step", ["submit.journaled", "submit.replied", "cancel.journaled", "execution.heard"]
+)
+def test_a_kill_at_a_step_of_an_orders_life(exchange: Local, tmp_path: Path, step: str) -> None:
+    before, orders = exchange.lots, len(exchange.truth()["orders"])
+    status = killed_at(step, exchange, tmp_path, "a-b-" + step.replace(".", ""))
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    with session(exchange.at.port, tmp_path, LATER) as s:
+        truth = exchange.truth()
+        assert truth["open"] == [] and s.recovered.position.lots == exchange.lots
+        assert len(truth["orders"]) - orders == (step != "submit.journaled")
+        assert s.recovered.fills["lots"].sum() == exchange.lots - before
+        assert s.stops == []
+
+
+def test_constructed_without_ccxt_and_without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ccxt", None)
+    assert Ccxt(**QUICK).real is False
+    with pytest.raises(ConfigError, match="only btcframe trade does that"):
+        Ccxt().open(INSTRUMENT, seed=0)
