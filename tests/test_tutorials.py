@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import re
 import sys
@@ -10,7 +11,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hydra.core.config_store import ConfigStore
+from typed_commands import commands, try_it, words_of
 
+from btcframe.cli.hydra_app import register
 from btcframe.plugins import discover
 from btcframe.slots import SLOTS
 from btcframe.testing import NotApplicable, cases
@@ -82,6 +86,19 @@ def test_the_code_of_a_page_runs_and_keeps_the_contract(slot: str, imported) -> 
             continue
         passed.add(case.check)
     assert "config_roundtrip" in passed and "global_state" in passed
+
+
+@pytest.mark.parametrize("slot", SLOTS)
+def test_its_commands_can_be_typed(slot: str, imported, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    module = imported(slot)
+    catalog = discover(extra=[(module.__name__, module)])
+    store = ConfigStore.instance()
+    monkeypatch.setattr(store, "repo", copy.deepcopy(store.repo))
+    register(catalog)
+    shown = commands((PAGES / f"{slot}.md").read_text(encoding="utf-8"))
+    assert any(command.startswith("btcframe plugins new acme-") for command in shown)
+    for command in shown:
+        try_it(catalog, words_of(command))
 
 
 def test_lines_of_code_keep_their_places() -> None:
