@@ -37,9 +37,11 @@ NAMES = (
     "session_log",
     "warm",
     "main",
+    "sweeps",
     "startup",
     "memory",
     "calibration",
+    "choosing",
     "hht",
 )
 

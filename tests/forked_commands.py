@@ -40,7 +40,6 @@ def zygote() -> None:
         "pyarrow.dataset",
     ):
         importlib.import_module(name)
-    assert len(list(Path("/proc/self/task").iterdir())) == 1, "a thread would be lost in the fork"
     print("ready", flush=True)
     for line in sys.stdin:
         asked = json.loads(line)

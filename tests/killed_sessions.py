@@ -25,8 +25,8 @@ from btcframe.types import OrderState
 from btcframe.venues.ccxt import Ccxt
 from btcframe.venues.real.steps import VARIABLE
 
-QUICK: Any = {"timeout": "2s", "recv_window": "2s", "settle": "500ms"}
-"""That an order never arrived is certain after the last two."""
+QUICK: Any = {"timeout": "2s", "recv_window": "2s", "settle": "500ms", "penalty": "3s"}
+"""That an order never arrived is certain after window and settle; after a ban nothing is sent for the penalty."""
 
 TESTS = Path(__file__).parent
 _STATES = {"Filled": OrderState.FILLED, "Cancelled": OrderState.CANCELED, "Rejected": OrderState.REJECTED}

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from forked_commands import Done, Typist, typist
 
+from btcframe import explain
+from btcframe.errors import SessionError
 from btcframe.exchange.core import Exchange
 from btcframe.exchange.listed import made
 from btcframe.exchange.server import Served, served
@@ -63,7 +65,7 @@ def trades(directory: Path, orders: int) -> bool:
     """Whether a session is active and has sent so many orders."""
     try:
         told = read_status(directory).told
-    except Exception:  # noqa: BLE001 - it is not there yet
+    except SessionError:  # it is not there yet
         return False
     return bool(told["signals"]) and told["counters"]["trader"]["submitted"] >= orders
 
@@ -93,6 +95,15 @@ class Runbook:
         look = getattr(self, f"after_{word}_{what}" if word in ("session", "db") else f"after_{word}")
         look(done)
 
+    def told(self) -> bool:
+        """Whether orders of the session are in its tables: they are written behind it."""
+        directory = self.folder / "runs/monday"
+        return (
+            trades(directory, 3)
+            and (directory / "tables/orders.npy").is_file()
+            and bool(explain.orders(directory))
+        )
+
     def filled(self, command: list[str]) -> list[str]:
         """A command as the reader types it: with his own settings, and this test's ports."""
         where = [
@@ -112,7 +123,7 @@ class Runbook:
             return
         self.session = self.types.begin(*command)
         try:
-            until(lambda: trades(self.folder / "runs/monday", 3))
+            until(self.told)
         except AssertionError:
             raise AssertionError(self.types.said(self.types.count)) from None
 

@@ -40,7 +40,9 @@ def test_a_wheel_is_whole(package: str, tmp_path: Path) -> None:
     assert f"{package}/py.typed" in names
     assert "[btcframe]" in entry
     assert any(n.endswith("licenses/LICENSE") for n in names)
-    assert not [n for n in names if "/tests/" in n or n.startswith("tests")]
+    template = {p.relative_to(source).as_posix() for p in (source / package / "new_plugin").rglob("*.jinja")}
+    assert template <= names  # a new plugin's, its tests too
+    assert not [n for n in names - template if "/tests/" in n or n.startswith("tests")]
     modules = {p.relative_to(source).as_posix() for p in (source / package).rglob("*.py")}
     assert modules <= names  # those that nothing imports by name, too: migrations of a schema
     configs = {p.relative_to(source).as_posix() for p in (source / package).rglob("*.yaml")}

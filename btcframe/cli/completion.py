@@ -130,6 +130,9 @@ def complete(shell: str, line: str, verbs: tuple[str, ...], nouns: dict[str, tup
     if words[0] == "runs":
         return [found for found in (*_runs(), "--json") if found.startswith(current)]
     known = schemas()
+    if words[:2] == ["plugins", "new"]:
+        slots = [slot for slot in known["slots"] if slot != "regimes"]
+        return [w for w in (slots if words[-1] == "--slot" else ("--slot", "--dir")) if w.startswith(current)]
     if words[0] in nouns and words[0] not in known["looked_at"]:
         return [w for w in nouns[words[0]] if w.startswith(current)]
     found = sorted({c for c in _overrides(current, words, known) if c.startswith(current)})

@@ -161,7 +161,7 @@ def explain(directory: Path, order_id: int) -> Explained:
         tuple(_decided(row, instrument) for row in intents),
         tuple(_answered(row, instrument) for row in mine["orders"]),
         _fills(mine, instrument),
-        heard=() if _in_paper(left) else heard(directory, left.manifest["id"], order_id),
+        heard=() if _in_paper(left) else heard(directory, order_id),
     )
 
 

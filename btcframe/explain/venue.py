@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,12 @@ from btcframe.sessions.session import SESSION
 from btcframe.trading.onlookers import VENUE
 
 
-def link_of(session: str, order_id: int) -> str:
-    """The id under which an exchange knows an order of a session, see docs/ccxt.md."""
-    return f"bf{session.rpartition('-')[2]}-{order_id}"
-
-
-def heard(directory: Path, session: str, order_id: int) -> tuple[Heard, ...]:
+def heard(directory: Path, order_id: int) -> tuple[Heard, ...]:
     """Everything that the log says of it, oldest first; the whole log is read.
 
     Parameters
     ----------
     directory : Path      of the session
-    session : str         id of its run
     order_id : int
 
     Raises
@@ -32,11 +25,10 @@ def heard(directory: Path, session: str, order_id: int) -> tuple[Heard, ...]:
     DataError
         If the log cannot be read.
     """
-    named = f'"{link_of(session, order_id)}"'
     return tuple(
         Heard(item.ts, summary(item.data), item.data)
         for item in SessionLog(directory / SESSION)
-        if isinstance(item, CommandItem) and item.name == VENUE and named in json.dumps(item.data)
+        if isinstance(item, CommandItem) and item.name == VENUE and item.data.get("order") == order_id
     )
 
 
@@ -47,7 +39,7 @@ def summary(said: Mapping[str, Any]) -> str:
         why = " ".join(str(said[name]) for name in ("code", "said") if said.get(name))
         order = f", its order {said['venue_id']}" if said.get("venue_id") else ""
         return f"answer to {said['answer']}: {said.get('outcome', '')}{f' ({why})' if why else ''}{order}"
-    if "refused" in said:
+    if said.get("what") == "refused":
         return f"not sent: {said.get('why', '')}"
     if "execId" in told:
         return f"execution {told['execId']}: {told.get('execQty', '?')} at {told.get('execPrice', '?')}"
@@ -59,4 +51,5 @@ def summary(said: Mapping[str, Any]) -> str:
             if told.get(name) not in (None, "", "EC_NoError", "UNKNOWN")
         ]
         return f"order {', '.join(parts)}"
-    return ", ".join(name for name in said if name not in ("link", "order"))
+    what = str(said.get("what", "a message"))
+    return f"{what} failed: {said['failed']}" if "failed" in said else what

@@ -13,7 +13,7 @@ from typing import Any
 
 from btcframe.errors import BtcframeError, ConfigError, DataError, did_you_mean
 from btcframe.run import MANIFEST, any_manifest
-from btcframe.sweeps.ledger import LEDGER, is_aside, read_ledger
+from btcframe.sweeps.ledger import LEDGER, is_aside, read_ledger, settled
 
 RUNS = Path("runs")
 """Where runs lie unless they were put elsewhere."""
@@ -129,7 +129,7 @@ def _below(place: Path, deep: int) -> Iterator[Found]:
 def _of_sweep(place: Path) -> Iterator[Found]:
     """The jobs of a sweep, those that left no manifest with what its ledger says of them."""
     try:
-        ledger = read_ledger(place)
+        ledger = settled(read_ledger(place))
     except DataError as error:
         yield Found(place, {}, error.what)
         return

@@ -119,6 +119,11 @@ def _warnings(found: Comparison) -> list[str]:
             f"Whoever had chosen the best on one half of the time would have had one no better than the median on the other "
             f"in {percent(over.probability, 0)} of {over.splits:,} splits."
         )
+    codes = [row.run.manifest.get("code", {}) for row in found.rows]
+    if other := sorted({name for code in codes for name in code if code[name] != codes[0].get(name)}):
+        said.append(
+            f"The runs were not made by the same code: {', '.join(other)}. A difference may be the code's."
+        )
     if found.trials.unknown:
         said.append(f"How much was tried is not known, at least this much: {found.trials.unknown}.")
     return said

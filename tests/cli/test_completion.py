@@ -34,6 +34,8 @@ def offered(line: str, shell: str = "zsh") -> list[str]:
         ("btcframe tr", ["train", "trade"]),
         ("btcframe pl", ["plugins"]),
         ("btcframe plugins ch", ["check"]),
+        ("btcframe plugins new my-alpha --", ["--slot", "--dir"]),
+        ("btcframe plugins new my-alpha --slot re", ["regime"]),
         ("btcframe db mi", ["migrate"]),
         ("btcframe db status st", ["store.", "store="]),
         ("btcframe db status store=ti", ["store=timescale"]),

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 
 from btcframe.cli.exchange import exchange_of, main
 from btcframe.cli.hydra_app import composed
-from btcframe.errors import BtcframeError
+from btcframe.errors import BtcframeError, ConfigError
 from btcframe.exchange.faults import FAULTS
 from btcframe.plugins import discover
 
@@ -36,8 +37,11 @@ def test_it_says_where_it_listens_and_ends_with_ctrl_c(tmp_path: Path) -> None:
         command, stdout=subprocess.PIPE, text=True, cwd=tmp_path, env=dict(os.environ)
     ) as running:
         assert running.stdout is not None
-        told = [running.stdout.readline() for _ in range(5)]
+        told = [running.stdout.readline() for _ in range(8)]
         assert told[0] == "Markets   BTC/USDT:USDT (BTCUSDT, linear)\n" and "Ctrl-C" in told[-1]
+        assert told[5].startswith(
+            "Account   100000 USDT · key local-key, secret local-secret (BTCFRAME_BYBIT_LOCAL_KEY"
+        )
         found = re.search(r"http://127\.0\.0\.1:\d+", "".join(told))
         assert found is not None
         with urllib.request.urlopen(f"{found[0]}/v5/market/time", timeout=20) as reply:
@@ -83,6 +87,11 @@ def test_its_settings(capsys: pytest.CaptureFixture[str]) -> None:
         (["source=bybit"], 2, "source bybit is live"),
         (["exchange.faults=gap"], 2, "exchange.faults: it is a list: write 'exchange.faults=[…]'"),
         (["source=synthetc"], 3, "Did you mean source=synthetic?"),
+        (["exchange.balances=[USDT]"], 2, "exchange.balances: 'USDT' is no balance"),
+        (["exchange.balances=[USDT:-5]"], 2, "Write COIN:AMOUNT"),
+        (["exchange.leverage=0"], 2, "exchange.leverage: 0.0 is none from 1 to 100"),
+        (["exchange.taker_fee=55"], 2, "exchange.taker_fee: 55.0 is no rate"),
+        (["exchange.rights=[Oder]"], 2, "exchange.rights: there is no 'Oder'\nDid you mean Order?"),
         (["exchange.prot=3"], 2, "prot"),
         (["model=ridge"], 2, "btcframe exchange does not look at it"),
     ],
@@ -151,3 +160,38 @@ def test_a_recorded_session_is_order_flow() -> None:
     assert [len(side) for side in stream.history[-1].view] == [200, 200]
     with pytest.raises(BtcframeError, match="holds no book of ADA/USDT:USDT"):
         exchange("source=cryptofeed_capture", f"source.path={CAPTURE}", "exchange.symbols=[ADA/USDT:USDT]")
+
+
+def test_the_account_is_that_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BTCFRAME_BYBIT_LOCAL_KEY", "mine")
+    with pytest.raises(ConfigError, match="one is set, the other is not"):
+        exchange(*SMALL)
+    monkeypatch.setenv("BTCFRAME_BYBIT_LOCAL_SECRET", "canary")
+    made = exchange(
+        *SMALL, "exchange.balances=[USDT:5000.5,BTC:2]", "exchange.leverage=5", "exchange.maker_fee=-0.0001",
+        "exchange.taker_fee=0.0003", "exchange.spot_fee=0", "exchange.rights=[Order,Withdraw]", "exchange.hedge=true",
+        "exchange.read_only=true",
+    )  # fmt: skip
+    account = made.private.account("mine")
+    assert account is not None and made.private.account("local-key") is None
+    holder = account.holder
+    assert holder.secret == "canary" and account.wallet == {"USDT": Decimal("5000.5"), "BTC": 2}
+    assert (holder.leverage, holder.maker, holder.taker, holder.spot) == (
+        5,
+        Decimal("-0.0001"),
+        Decimal("0.0003"),
+        0,
+    )
+    assert (holder.rights, holder.hedge, holder.read_only) == (("Order", "Withdraw"), True, True)
+
+
+def test_a_key_of_the_environment_is_not_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BTCFRAME_BYBIT_LOCAL_KEY", "canary-key")
+    monkeypatch.setenv("BTCFRAME_BYBIT_LOCAL_SECRET", "canary-secret")
+    assert main(["exchange.port=0", "exchange.duration=50ms", *SMALL]) == 0
+    told = capsys.readouterr().out
+    assert (
+        "canary" not in told and "the key of BTCFRAME_BYBIT_LOCAL_KEY and BTCFRAME_BYBIT_LOCAL_SECRET" in told
+    )

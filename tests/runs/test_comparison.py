@@ -200,6 +200,15 @@ def test_a_store_that_does_not_answer_is_told(tmp_path: Path, catalog: Catalog) 
     assert judged(found).warnings[-1].startswith("How much was tried is not known, at least this much: ")
 
 
+def test_runs_of_different_code_are_told(tmp_path: Path, catalog: Catalog) -> None:
+    place = sweep(tmp_path / "s", noise(1, 2))
+    traded(place / "2", noise(2, 1)[:, 0], code={"btcframe": "00" * 32})
+    (found,), _ = compare(runs_in(place), catalog)
+    assert judged(found).warnings[-1] == (
+        "The runs were not made by the same code: btcframe. A difference may be the code's."
+    )
+
+
 def test_the_front_holds_what_nothing_beats(tmp_path: Path, catalog: Catalog) -> None:
     rises = np.full(60, 1e-4)
     steps = np.where(np.arange(60) % 2, 3e-4, -1e-4)

@@ -10,7 +10,7 @@ from small_runs import CONFIG, manifest
 
 from btcframe.errors import ConfigError, DataError
 from btcframe.runs.find import manifest_of, run_named, runs_in
-from btcframe.sweeps.ledger import FAILED, WAITING, Job, Ledger
+from btcframe.sweeps.ledger import COMPLETE, FAILED, WAITING, Job, Ledger
 
 
 @pytest.fixture(autouse=True)
@@ -50,10 +50,16 @@ def test_a_sweeps_ledger_tells_of_jobs_that_left_nothing(here: Path) -> None:
         Job(0, ("seed=1",), "0"),
         Job(1, ("seed=2",), "1", state=FAILED, error="no data\nmore"),
         Job(2, ("seed=3",), "2", state=WAITING),
+        Job(3, ("seed=4",), "3", state=COMPLETE),
     ]
     Ledger(place, "run", ("seed=1,2,3", "-m"), str(here), {}, "2026", jobs).write()
     found = runs_in(here / "runs")
-    assert [run.status for run in found] == ["complete", "failed", "waiting"]
+    assert [run.status for run in found] == [
+        "complete",
+        "failed",
+        "waiting",
+        "died",
+    ]  # whatever the ledger says
     assert found[1].trouble == "it left no manifest.json; its sweep has it as failed: no data"
     (place / "sweep.json").write_text("{")
     assert "sweep.json cannot be read" in runs_in(place)[0].trouble

@@ -58,7 +58,7 @@ def test_it_says_what_was_found_with_how_much_was_tried(swept: Path, catalog: Ca
         assert expected in text, expected
     (found,) = compared.markets
     for row in found.rows:
-        assert told("return", row.measures["return"]) in text
+        assert " ".join(told("return", row.measures["return"]).split()) in text
 
 
 def test_figures_show_every_run(swept: Path, catalog: Catalog) -> None:

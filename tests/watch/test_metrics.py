@@ -33,6 +33,7 @@ from btcframe.sources.live.valve import ShedCounters
 from btcframe.spool.status import SpoolStatus
 from btcframe.trading.desk import COUNTS
 from btcframe.types import NS
+from btcframe.venues.real.office import COUNTS as ASKED
 from btcframe.watch.metrics import BOUNDS_NS, GAUGES, MOST, address_of, serving
 from btcframe.watch.status import read_status
 from btcframe.watch.telling import Teller
@@ -302,7 +303,7 @@ def test_without_its_package_it_says_what_to_install(monkeypatch: pytest.MonkeyP
 
 
 def whole() -> Session:
-    """One that counts all that a session on paper counts."""
+    """One that counts all that a session at an exchange counts."""
     session = Session().live(contained={"features.ofi": "x"})
     session.known = ClockOffset().offset._replace(low_ns=0, high_ns=1)
     timed(session.latency, 1)
@@ -318,6 +319,7 @@ def whole() -> Session:
         "trader": dict.fromkeys(COUNTS, 0),
         "models": {"fallen": 0, "looks": 1, "promoted": 0, "refused": 0},
         "status": {"failures": 0},
+        "venue": dict.fromkeys(("up", "orders", "journal_waiting", *ASKED), 0),
     }
     return session
 

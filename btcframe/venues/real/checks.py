@@ -90,8 +90,8 @@ async def _clock(client: Client, wanted: Wanted) -> list[Check]:
 
 async def _rights(client: Client, wanted: Wanted) -> list[Check]:
     method, real = client.units.dialect.rights, wanted.endpoint is Endpoint.mainnet
-    if not method:
-        said = "what the key may do cannot be told at this exchange"
+    if not method or wanted.endpoint is Endpoint.demo:  # ccxt: a demo's key cannot be asked about
+        said = "what the key may do cannot be told here"
         return [
             Check("rights", not real, said, "Real money needs that: venue.exchange=bybit" if real else "")
         ]

@@ -1,7 +1,8 @@
 """The line to an exchange by ccxt: one client for requests and streams, and every error told by its outcome.
 
-What ccxt would do silently is done before, or prevented: sizes are whole lots and prices whole ticks, or nothing is
-sent; its throttle is off, ours knows the exchange's limits; keys are in no text that leaves here.
+What ccxt would do silently is done before, or prevented: it would cut sizes and round prices, but is given whole lots
+and ticks of the steps that it knows (`checks` compares them); its throttle is off, ours knows the exchange's limits; keys
+are in no text that leaves here.
 """
 
 from __future__ import annotations
@@ -61,7 +62,6 @@ class Client:
         units, market = self.units, not order.ticks
         size = units.size(order.lots)
         price = None if market else units.price(order.ticks)
-        self._must_stay(size, price)
         params: dict[str, Any] = {"clientOrderId": order.link}
         if order.tif is TimeInForce.POST_ONLY:
             params["postOnly"] = True
@@ -79,7 +79,6 @@ class Client:
     async def amend(self, order: Asked, venue_id: str, ticks: int, lots: int) -> None:
         """See Line."""
         size, price = self.units.size(lots), self.units.price(ticks)
-        self._must_stay(size, price)
         side = "buy" if order.side > 0 else "sell"
         params = self._named(order.link)
         number = None if params else venue_id
@@ -98,14 +97,6 @@ class Client:
         """The parameter that names an order by our id; none where the exchange's own has to do."""
         name = self.units.dialect.link
         return {name: link} if name and link else {}
-
-    def _must_stay(self, size: str, price: str | None) -> None:
-        """Raise LineError if ccxt would send another size or price than it is given."""
-        would = self._exchange.amount_to_precision(self._symbol, size)
-        if would != size:
-            raise _unsendable(f"size {size} would be sent as {would}")
-        if price is not None and (would := self._exchange.price_to_precision(self._symbol, price)) != price:
-            raise _unsendable(f"price {price} would be sent as {would}")
 
     # ------------------------------------------------------------------------------------------------ questions
 
@@ -303,10 +294,6 @@ class Client:
     def _now(self) -> int:
         """The exchange's time."""
         return time.time_ns() - self._offset_ns
-
-
-def _unsendable(said: str) -> LineError:
-    return LineError(Answer(Outcome.REFUSED, OrderReason.LIMITS, "", said))
 
 
 def quiet_logger() -> logging.Logger:

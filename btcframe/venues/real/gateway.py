@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,11 @@ from btcframe.venues.real.dial import Address, dialled, exchange_of
 from btcframe.venues.real.journal import Journal, journal_of
 from btcframe.venues.real.keeper import Found, Keeper
 from btcframe.venues.real.keys import Keys
-from btcframe.venues.real.line import LineError
+from btcframe.venues.real.line import Line, LineError
 from btcframe.venues.real.lock import account_lock
 from btcframe.venues.real.office import Office, Request, Times
 from btcframe.venues.real.orders import Orders
+from btcframe.venues.real.outcomes import Outcome
 from btcframe.venues.real.records import Asked, Holding, link_of
 from btcframe.venues.real.steps import Step, step_of_environment
 from btcframe.venues.real.thread import LoopThread
@@ -133,7 +135,7 @@ class RealGateway:
             If it does not answer.
         """
         try:
-            holding = self._thread.run(self._office.line.holding(), _ANSWER_S)
+            holding = self._thread.run(_asked_again(self._office.line), _ANSWER_S)
         except (LineError, TimeoutError) as error:
             raise DataError(
                 f"the exchange does not tell what it holds: {error}",
@@ -148,7 +150,21 @@ class RealGateway:
 
 
 _UNKNOWN = Asked("", 0, 0, 0, 0, Intent(Action.CANCEL).tif, False, 0)
-_ANSWER_S = 10.0
+_ANSWER_S = 20.0
+
+
+async def _asked_again(line: Line) -> Holding:
+    """The position, as soon as there is room for the question."""
+    while True:
+        try:
+            return await line.holding()
+        except LineError as error:
+            if error.answer.outcome is not Outcome.LIMITED:
+                raise
+        await asyncio.sleep(_AGAIN_S)
+
+
+_AGAIN_S = 0.25
 
 
 def connected(

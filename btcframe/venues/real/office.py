@@ -149,7 +149,7 @@ class Office:
     def _noted(self, request: Request) -> list[Note]:
         asked, ns, journal = request.asked, self.host.now(), self.journal
         if request.action is Action.SUBMIT:
-            return [journal.asked(self.host.session, asked), journal.step(ns, asked.link, "submit")]
+            return [journal.asked(self.host.session, asked)]
         detail = {"ticks": request.ticks, "lots": request.lots} if request.action is Action.AMEND else {}
         return [journal.step(ns, asked.link, _NAMES[request.action], **detail)]
 

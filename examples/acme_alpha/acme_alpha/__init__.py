@@ -4,6 +4,8 @@ from acme_alpha.model import OneColumn
 from acme_alpha.surprise import QueueSurprise
 from btcframe.hookspecs import hookimpl
 
+BTCFRAME_API = "1.0"  # the plugin API it is written for
+
 
 @hookimpl
 def btcframe_components():

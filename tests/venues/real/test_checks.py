@@ -19,10 +19,11 @@ from btcframe.venues.real.checks import leverage_check, mode_check, rights_check
 
 pytest.importorskip("ccxt")
 
-SECRET = "canary-secret-5f3a9c1e"
+KEY, SECRET = "canary-key-77d1", "canary-secret-5f3a9c1e"
 
 HOLDERS = {
     "good": Holder("good", SECRET),
+    KEY: Holder(KEY, SECRET),
     "reader": Holder("reader", SECRET, read_only=True),
     "noorders": Holder("noorders", SECRET, rights=("Position",)),
     "hedger": Holder("hedger", SECRET, hedge=True),
@@ -75,6 +76,23 @@ def test_a_wrong_secret_is_said_without_it(exchange: Local, account: Any, tmp_pa
         pass
     told = _everything(refused.value)
     assert SECRET not in told and "good" not in refused.value.what
+
+
+def test_key_and_secret_are_in_nothing_that_a_session_leaves(
+    exchange: Local, account: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    account(KEY)
+    with caplog.at_level("DEBUG"), session(exchange.at.port, tmp_path) as s:
+        exchange.inject("reply_lost:create")
+        s.comes_to(s.submit(), "ACCEPTED")
+        exchange.inject("error_10016_before:cancel", "stream_down+100ms")
+        s.gateway.cancel(1, 0)
+        s.comes_to(1, "CANCELED")
+        said = [repr(s.gateway), *map(str, (s.recovered, s.logged, s.told, s.stops)), caplog.text]
+    files = [path.read_bytes().decode(errors="replace") for path in tmp_path.iterdir()]
+    assert files
+    for text in (*said, *files):
+        assert SECRET not in text and KEY not in text
 
 
 def test_what_is_good_is_good(exchange: Local, account: Any) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from real_venue import FAR, Local, Session, local, session
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from real_venue import FAR, SYMBOL, Local, Session, local, session
 
 from btcframe.types import TimeInForce
 
@@ -159,6 +161,15 @@ def test_a_clock_that_jumps_is_asked_for(trading: tuple[Local, Session]) -> None
     exchange.inject("skew*3000")
     n = s.market(1, 5)
     s.comes_to(n, "FILLED")
+
+
+@settings(derandomize=True, max_examples=50, deadline=None)
+@given(ticks=st.integers(1, 10**7), lots=st.integers(1, 100_000))
+def test_ccxt_neither_cuts_nor_rounds_what_it_is_given(open_session: Session, ticks: int, lots: int) -> None:
+    line = open_session.gateway._office.line
+    ccxt, units = line._exchange, line.units
+    assert ccxt.price_to_precision(SYMBOL, units.price(ticks)) == units.price(ticks)
+    assert ccxt.amount_to_precision(SYMBOL, units.size(lots)) == units.size(lots)
 
 
 def test_a_size_under_the_minimum_never_leaves(trading: tuple[Local, Session]) -> None:

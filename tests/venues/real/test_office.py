@@ -108,7 +108,7 @@ def test_an_order_lives_and_is_filled(tmp_path: Path) -> None:
             assert [state for _, state, _ in v.states] == ["ACCEPTED", "PARTIALLY_FILLED", "FILLED"]
             await v.quiet()
             assert v.journal.position == 10 and not v.journal.working() and not len(v.orders)
-            assert v.journal.told(order.link)[0]["what"] == "submit"
+            assert {step["what"] for step in v.journal.told(order.link)} == {"submit.answer", "stands"}
 
     run(test)
 
@@ -290,7 +290,7 @@ def test_nothing_that_opens_is_sent_unless_it_is_written_down(tmp_path: Path) ->
             await v.keeper.tick()
             assert [kind for kind, _ in v.watched.told] == ["journal_down", "journal_up"]
             assert v.journal.owed == 0
-            assert [step["what"] for step in v.journal.told(out.link)][:1] == ["submit"]
+            assert "submit.answer" in [step["what"] for step in v.journal.told(out.link)]
             assert v.journal.told(asked(2).link) == []
 
     run(test)
