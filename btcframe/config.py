@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from btcframe.combinatorial import Combinatorial
-from btcframe.engine import Where
 from btcframe.errors import ConfigError, did_you_mean
 from btcframe.slots import CHOICES
 from btcframe.split import WalkForward
@@ -364,39 +362,6 @@ def splitter(config: Mapping[str, Any]) -> WalkForward | Combinatorial:
             hint=did_you_mean(settings.scheme, ("walk_forward", "combinatorial"), "validation.scheme="),
         )
     return walk
-
-
-def engine(config: Mapping[str, Any], jobs: int | None = None) -> Where:
-    """Where the section `engine` has heavy parts worked on.
-
-    Parameters
-    ----------
-    config : mapping           one of an older version has none: parts are worked on here, one after the other
-    jobs : int, optional       at a time, in place of engine.jobs
-
-    Raises
-    ------
-    ConfigError
-        For settings that make no sense.
-    """
-    settings = Engine(**config.get("engine", {}))
-    if settings.kind not in ("local", "ray"):
-        raise ConfigError(
-            f"engine.kind: {settings.kind!r} is neither local nor ray",
-            hint=did_you_mean(settings.kind, ("local", "ray"), "engine="),
-        )
-    if settings.address and settings.kind == "local":
-        raise ConfigError(
-            f"engine.address={settings.address}: a local engine has no address",
-            next=f"On the cluster: engine=ray engine.address={settings.address}",
-        )
-    if settings.jobs is not None and settings.jobs < 1:
-        raise ConfigError(
-            f"engine.jobs: {settings.jobs} is not a number of parts: it starts at 1",
-            hint="null takes as many as there are cores.",
-        )
-    asked = jobs or settings.jobs or len(os.sched_getaffinity(0))
-    return Where(settings.kind, settings.address, asked)
 
 
 def duration(config: Mapping[str, Any], section: str, name: str) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from btcframe.config import duration, engine, splitter
-from btcframe.errors import ConfigError
+from btcframe.config import Engine, duration, splitter
+from btcframe.engine import Where
+from btcframe.errors import ConfigError, did_you_mean
 from btcframe.models.promotions import check_alias
 
 FSYNC = ("always", "interval", "never")
@@ -141,3 +143,36 @@ def check_promote(config: Mapping[str, Any]) -> None:
             hint="What is trained already: btcframe models promote RUN",
             next=f"Train and promote: btcframe train promote.to={alias}",
         )
+
+
+def engine(config: Mapping[str, Any], jobs: int | None = None) -> Where:
+    """Where the section `engine` has heavy parts worked on.
+
+    Parameters
+    ----------
+    config : mapping           one of an older version has none: parts are worked on here, one after the other
+    jobs : int, optional       at a time, in place of engine.jobs
+
+    Raises
+    ------
+    ConfigError
+        For settings that make no sense.
+    """
+    settings = Engine(**config.get("engine", {}))
+    if settings.kind not in ("local", "ray"):
+        raise ConfigError(
+            f"engine.kind: {settings.kind!r} is neither local nor ray",
+            hint=did_you_mean(settings.kind, ("local", "ray"), "engine="),
+        )
+    if settings.address and settings.kind == "local":
+        raise ConfigError(
+            f"engine.address={settings.address}: a local engine has no address",
+            next=f"On the cluster: engine=ray engine.address={settings.address}",
+        )
+    if settings.jobs is not None and settings.jobs < 1:
+        raise ConfigError(
+            f"engine.jobs: {settings.jobs} is not a number of parts: it starts at 1",
+            hint="null takes as many as there are cores.",
+        )
+    asked = jobs or settings.jobs or len(os.sched_getaffinity(0))
+    return Where(settings.kind, settings.address, asked)

@@ -12,9 +12,10 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 TESTS = Path(__file__).parent
@@ -44,6 +45,7 @@ def zygote() -> None:
     for line in sys.stdin:
         asked = json.loads(line)
         if not (pid := os.fork()):
+            os.environ.update(asked["environment"])
             _run(asked["command"], Path(asked["out"]))
         print(pid, flush=True)
         if asked["wait"]:
@@ -81,16 +83,16 @@ class Typist:
     folder: Path
     count: int = 0
 
-    def run(self, *command: str) -> Done:
-        """Run a command to its end."""
-        out = self._ask(command, wait=True)
+    def run(self, *command: str, environment: Mapping[str, str] = MappingProxyType({})) -> Done:
+        """Run a command to its end, with more in its environment."""
+        out = self._ask(command, environment, wait=True)
         assert self.process.stdout is not None
         self.process.stdout.readline()
         return Done(int(self.process.stdout.readline()), out.read_text())
 
     def begin(self, *command: str) -> int:
         """Begin a command that goes on by itself; returns its process."""
-        self._ask(command, wait=False)
+        self._ask(command, {}, wait=False)
         assert self.process.stdout is not None
         return int(self.process.stdout.readline())
 
@@ -98,11 +100,12 @@ class Typist:
         """What the command of a number has printed so far."""
         return (self.folder / f".said{number}").read_text()
 
-    def _ask(self, command: tuple[str, ...], *, wait: bool) -> Path:
+    def _ask(self, command: tuple[str, ...], environment: Mapping[str, str], *, wait: bool) -> Path:
         self.count += 1
         out = self.folder / f".said{self.count}"
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"command": command, "out": str(out), "wait": wait}) + "\n")
+        asked = {"command": command, "environment": dict(environment), "out": str(out), "wait": wait}
+        self.process.stdin.write(json.dumps(asked) + "\n")
         self.process.stdin.flush()
         return out
 

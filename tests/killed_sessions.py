@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -60,17 +60,31 @@ def _session(asked: Mapping[str, Any], found: Any) -> None:
     with Path(asked["out"]).open("w") as out:
         os.dup2(out.fileno(), 1)
         os.dup2(out.fileno(), 2)
-    os.environ[VARIABLE] = asked["kill_at"]
-    here = Place(Path(asked["folder"]), found, SimpleNamespace(ws=asked["ws"], http=asked["http"]))  # type: ignore[arg-type]
-    here.count = asked["count"]
+    os.environ[VARIABLE] = asked.get("kill_at", "")
     code = 1
     try:
-        run = here.session(asked["seconds"], **asked["changes"])
-        print(here.said(run))
+        if "venue" in asked:
+            recovered = connected(Ccxt(**asked["venue"]))
+            print(json.dumps({"lots": recovered.position.lots, "notes": recovered.notes}))
+        else:
+            at: Any = SimpleNamespace(ws=asked["ws"], http=asked["http"])
+            here = Place(Path(asked["folder"]), found, at, asked["count"])
+            print(here.said(here.session(asked["seconds"], **asked["changes"])))
         code = 0
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+def connected(venue: Ccxt) -> Recovered:
+    """Open the venue as a session does at its start, and close it."""
+    host = Host(
+        f"check-{os.urandom(6).hex()}", time.time_ns, lambda: None, lambda kind, **data: None, lambda said: None,
+        lambda code, why: None,
+    )  # fmt: skip
+    gateway, recovered = venue.connect(SYMBOLS[SYMBOL], host)
+    gateway.close()
+    return recovered
 
 
 @dataclass
@@ -78,10 +92,9 @@ class Killing:
     """A local exchange, an account on it, and one session after the other that is killed."""
 
     place: Place
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | None = None  # None: there is only what a test does itself
     count: int = 0
     last: Path | None = None  # the directory of the session before
-    links: Counter[str] = field(default_factory=Counter)
 
     @property
     def venue(self) -> Ccxt:
@@ -102,7 +115,6 @@ class Killing:
 
         It goes on from the one before.
         """
-        self.count += 1
         folder = self.place.folder
         settings = {
             "venue": self.venue_node(),
@@ -111,20 +123,24 @@ class Killing:
             "warm_start": str(self.last) if self.last else "",
             **SETTINGS,
         }
-        asked = {
-            "out": str(folder / f"out{self.count}"), "folder": str(folder), "ws": self.place.at.ws,
-            "http": self.place.at.http, "count": self.count - 1, "seconds": seconds, "kill_at": kill_at,
-            "changes": settings | changes,
-        }  # fmt: skip
-        assert self.process.stdin is not None and self.process.stdout is not None
-        self.process.stdin.write(json.dumps(asked) + "\n")
-        self.process.stdin.flush()
-        then(int(self.process.stdout.readline()))
-        code = int(self.process.stdout.readline())
+        code = self._forked(
+            then, folder=str(folder), ws=self.place.at.ws, http=self.place.at.http, count=self.count, seconds=seconds,
+            kill_at=kill_at, changes=settings | changes,
+        )  # fmt: skip
         directory = folder / f"session{self.count}"
         if (directory / "account.json").exists():
             self.last = directory
         return code
+
+    def _forked(self, then: Callable[[int], None] = lambda pid: None, **asked: Any) -> int:
+        """Have something done in a process of its own; its exit code."""
+        self.count += 1
+        process = self.process
+        assert process is not None and process.stdin is not None and process.stdout is not None
+        process.stdin.write(json.dumps(asked | {"out": str(self.place.folder / f"out{self.count}")}) + "\n")
+        process.stdin.flush()
+        then(int(process.stdout.readline()))
+        return int(process.stdout.readline())
 
     def said(self) -> str:
         """What the last session printed."""
@@ -140,25 +156,32 @@ class Killing:
         """How many orders the exchange has ever seen of ours."""
         return len(self.truth()["orders"])
 
-    def recovered(self) -> Recovered:
+    def recovered(self) -> tuple[int, list[str]]:
         """Open the venue as a session does at its start, and compare the books of both sides.
+
+        Returns
+        -------
+        (lots, notes) : (int, list of str)
+            what is held, and what was said
 
         Raises
         ------
         AssertionError
             If an order works, is there twice, is unknown to one side, or ended otherwise; or fills or position differ.
         """
-        self.count += 1
-        host = Host(
-            f"check-{os.urandom(6).hex()}", time.time_ns, lambda: None, lambda kind, **data: None, lambda said: None,
-            lambda code, why: None,
-        )  # fmt: skip
-        gateway, recovered = self.venue.connect(SYMBOLS[SYMBOL], host)
-        gateway.close()
-        self.compare(recovered)
-        return recovered
+        if self.process is None:
+            found = connected(self.venue)
+            lots, notes = found.position.lots, list(found.notes)
+        else:
+            node = self.venue_node()
+            del node["plugin"]
+            assert self._forked(venue=node) == 0, self.said()
+            told = json.loads(self.said().splitlines()[-1])
+            lots, notes = told["lots"], told["notes"]
+        self.compare(lots)
+        return lots, notes[1:]
 
-    def compare(self, recovered: Recovered) -> None:
+    def compare(self, lots: int) -> None:
         """See `recovered`."""
         truth = self.truth()
         ours = [order for order in truth["orders"] if order["orderLinkId"].startswith("bf")]
@@ -187,7 +210,7 @@ class Killing:
         held = sum(
             (1 if p["side"] == "Buy" else -1) * round(float(p["size"]) * 1000) for p in truth["positions"]
         )
-        assert recovered.position.lots == held == sum(fills.values())
+        assert lots == held == sum(fills.values())
 
 
 @contextlib.contextmanager

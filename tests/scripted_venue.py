@@ -14,7 +14,7 @@ from btcframe.types import NS, Instrument, OrderReason, OrderState, TimeInForce
 from btcframe.venues.real.dialects import BYBIT
 from btcframe.venues.real.line import Clock, Heard, LineError
 from btcframe.venues.real.outcomes import Answer, Outcome
-from btcframe.venues.real.records import Asked, Execution, Holding, Stand
+from btcframe.venues.real.records import Asked, Execution, Holding, Payment, Stand
 from btcframe.venues.real.units import Units
 
 INSTRUMENT = Instrument("BTC/USDT:USDT", Decimal("0.1"), Decimal("0.001"), "linear", 5.0)
@@ -68,15 +68,16 @@ class Exchange:
         self.sent: list[tuple[str, str]] = []
         self.faults: deque[tuple[Outcome, bool]] = deque()
         self.away = False
-        self.due = 0
+        self.limit_ns = self._room_ns = 0
         self.clocks = 0
+        self.paid: list[Payment] = []
         self.lots = 0
         self.hear: Callable[[Heard], None] = lambda heard: None
         self._ids = itertools.count(1)
         self.streaming = True
 
     def due_ns(self, kind: str) -> int:
-        return self.due
+        return max(0, self._room_ns - self.time.ns)
 
     def _fault(self) -> tuple[Outcome, bool]:
         if self.away:
@@ -84,6 +85,9 @@ class Exchange:
         return self.faults.popleft() if self.faults else (Outcome.ACCEPTED, True)
 
     def _answer(self, outcome: Outcome) -> None:
+        if outcome is Outcome.LIMITED:
+            self._room_ns = self.time.ns + self.limit_ns
+            raise LineError(Answer(outcome, OrderReason.RATE, "2", "too many"))
         if outcome is not Outcome.ACCEPTED:
             raise LineError(
                 Answer(
@@ -201,6 +205,10 @@ class Exchange:
     async def holding(self) -> Holding:
         self._asked()
         return Holding(self.lots, 60_000.0 if self.lots else 0.0)
+
+    async def payments(self, since_ns: int) -> tuple[Payment, ...]:
+        self._asked()
+        return tuple(p for p in self.paid if p.venue_ns >= since_ns)
 
     async def wallet(self) -> float:
         self._asked()

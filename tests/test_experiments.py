@@ -26,6 +26,8 @@ COMMANDS = [
     if line.startswith("#   btcframe ")
 ]
 
+PRESETS = ["baseline", "hht-regimes", "passive-maker", "real-binance", "klines", "paper-local"]
+
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
@@ -58,6 +60,9 @@ def test_the_commands_of_its_comments_can_be_typed(catalog: Catalog, preset: str
 
 def test_every_preset_shows_how_it_is_used() -> None:
     assert {preset for preset, _ in COMMANDS} == set(EXPERIMENTS)
+    page = (Path(__file__).parents[1] / "docs" / "getting-started.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| `([\w-]+)` \| ", page.split("## Presets")[1], re.MULTILINE) == PRESETS
+    assert set(PRESETS) == set(EXPERIMENTS)
     for name in EXPERIMENTS:
         settings = [
             line

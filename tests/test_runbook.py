@@ -14,16 +14,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from forked_commands import Done, Typist, typist
 
 from btcframe import explain
+from btcframe.endpoints import Endpoint, key_names
 from btcframe.errors import SessionError
 from btcframe.exchange.core import Exchange
+from btcframe.exchange.faults import parse
 from btcframe.exchange.listed import made
+from btcframe.exchange.private.account import Holder
 from btcframe.exchange.server import Served, served
 from btcframe.watch.status import read_status
 
 PAGE = Path(__file__).parents[1] / "docs" / "operations.md"
+KEY, SECRET = "canary-key-2b90", "canary-secret-8f11ce"
+"""Of the account; nothing that is written may hold them."""
+
 OF_ITS_OWN = (
     "features=[book]", "clock.every=100ms", "label.horizons=[1s]", "model=mock", "policy=market", "policy.fee_bps=0",
     "policy.slippage_bps=0", "policy.size=0.002", "risk=[max_position]", "source.depth=50", "state.every=1s",
@@ -39,9 +46,20 @@ def commands() -> list[list[str]]:
 
 @pytest.fixture(scope="module")
 def at() -> Iterator[Served]:
-    listed = made(["BTC/USDT:USDT"], duration="10m", levels=60)
-    with served(Exchange(listed, start_ns=time.time_ns(), speed=3.0, limited=False)) as exchange:
+    listed, holder = made(["BTC/USDT:USDT"], duration="10m", levels=60), Holder(KEY, SECRET)
+    with served(
+        Exchange(listed, start_ns=time.time_ns(), speed=3.0, limited=False, holders=(holder,))
+    ) as exchange:
         yield exchange
+
+
+@pytest.fixture(scope="module")
+def types(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
+    names = key_names("bybit", Endpoint.local)
+    with typist(
+        tmp_path_factory.mktemp("runbook"), **dict(zip(names, (KEY, SECRET), strict=True))
+    ) as somebody:
+        yield somebody
 
 
 def truth(at: Served) -> dict[str, Any]:
@@ -160,20 +178,48 @@ class Runbook:
         assert done.code == 0, done.said
 
 
-def test_every_command_of_the_runbook_does_what_the_page_says(at: Served, tmp_path: Path) -> None:
-    with typist(tmp_path) as types:
-        made = types.run(
-            "btcframe", "train", *OF_ITS_OWN[:4], "source.duration=5m", "validation.folds=1", "validation.final=true",
-            "validation.min_train=50", "hydra.run.dir=runs/model",
-        )  # fmt: skip
-        assert made.code == 0, made.said
-        reader = Runbook(types, at)
-        for command in commands():
-            reader.do(command)
+def test_every_command_of_the_runbook_does_what_the_page_says(at: Served, types: Typist) -> None:
+    made = types.run(
+        "btcframe", "train", *OF_ITS_OWN[:4], "source.duration=5m", "validation.folds=1", "validation.final=true",
+        "validation.min_train=50", "hydra.run.dir=runs/model",
+    )  # fmt: skip
+    assert made.code == 0, made.said
+    reader = Runbook(types, at)
+    for command in commands():
+        reader.do(command)
     account = truth(at)
     assert not account["open"] and position(at) == 0 and len(account["orders"]) > 5
     links = [order["orderLinkId"] for order in account["orders"]]
     assert len(set(links)) == len(links) and all(link.startswith("bf") for link in links)
+
+
+def test_key_and_secret_are_in_nothing_that_is_written_said_or_shown(at: Served, types: Typist) -> None:
+    """All that the runbook left, and what is said where the exchange refuses the key: with tracebacks, and in a sweep."""
+    where = [f"{part}.{name}={base}" for part in ("source", "venue") for name, base in
+             {"rest": at.http, "ws": at.ws}.items()]  # fmt: skip
+    session = ["source.endpoint=local", "venue=ccxt", "features=[book]", *where, "hydra.verbose=true"]
+    names = key_names("bybit", Endpoint.local)
+    wrong = {names[1]: f"wrong-{SECRET}"}
+    swept = types.run("btcframe", "trade", *session, "seed=1", "-m", environment=wrong)
+    assert swept.code not in (0, 1) and "10004" in swept.said, swept.said
+    at.call(at.exchange.inject, parse("reply_lost:create"))
+    types.run("btcframe", "doctor", "--smoke-order", *session[:2], *where)
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    files = [path for path in types.folder.rglob("*") if path.is_file()]
+    assert any(path.suffix == ".sqlite" for path in files) and any(
+        path.name == "sweep.json" for path in files
+    )
+    for text in (*lines, *(_unpacked(path) for path in files)):
+        assert KEY.encode() not in text and SECRET.encode() not in text
+
+
+def _unpacked(path: Path) -> bytes:
+    """What a file holds; a session's log without its compression."""
+    data = path.read_bytes()
+    if path.suffix != ".zst":
+        return data
+    with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as reader:
+        return reader.read()
 
 
 def test_the_page_is_a_whole_day() -> None:

@@ -192,6 +192,14 @@ class Policy(Protocol):
 
 
 @runtime_checkable
+class Suited(Protocol):
+    """What a policy may have besides: it knows beforehand where it could never trade. Asked when a session opens."""
+
+    def suits(self, instrument: Instrument) -> None:
+        """Raises ConfigError where its settings make no sense on this market: a size of less than a lot."""
+
+
+@runtime_checkable
 class Risk(Protocol):
     """A rule every intent must pass. Pure."""
 

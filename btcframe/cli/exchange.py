@@ -253,10 +253,13 @@ def _line(exchange: Exchange, begin: float) -> str:
     seconds = max(time.monotonic() - begin, 1e-9)
     faults = sum(count for name, count in exchange.counts.items() if name.startswith("fault "))
     messages = exchange.counts["messages"]
+    accounts = exchange.private.service.accounts.values()
+    orders, fills = sum(len(a.orders) for a in accounts), sum(len(a.executions) for a in accounts)
     ended = " · the order flow is over" if all(m.ended for m in exchange.markets.values()) else ""
     return (
         f"{len(exchange.sessions)} clients · {messages:,} messages, {messages / seconds:,.0f}/s · "
-        f"{exchange.counts['requests']:,} requests · {faults:,} faults · {exchange.ns / NS:,.0f} s of market{ended}"
+        f"{exchange.counts['requests']:,} requests · {orders:,} orders, {fills:,} fills · {faults:,} faults · "
+        f"{exchange.ns / NS:,.0f} s of market{ended}"
     )
 
 

@@ -1,6 +1,6 @@
 """The verbs as Hydra applications: schemas in, resolved config out, errors in our own words.
 
-*Architecture Invariant*: Hydra and OmegaConf end here (and in `hydra_overrides` and `hydra_errors`). Jobs get plain dictionaries.
+*Architecture Invariant*: Hydra and OmegaConf end in the modules `hydra_*`. Jobs get plain dictionaries.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ Examples
 
 Exit codes: 0 done · 1 a bug of ours · 2 configuration · 3 plugin · 4 data · 5 store or disk · 6 model ·
 7 replay differs · 8 session does not run or answer · 9 model not promoted · 10 doctor: something fails ·
-130 interrupted.
+11 jobs of a sweep failed · 130 interrupted.
 Tracebacks: add hydra.verbose=true.
 """
 

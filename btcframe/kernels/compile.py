@@ -12,10 +12,12 @@ user's cache directory where that cannot be written. `watched` tells what was co
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import functools
 import gc
 import hashlib
 import inspect
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +30,9 @@ from numba.core import event
 from numba.core.caching import IndexDataCacheFile
 from numba.core.dispatcher import Dispatcher
 from numba.core.extending import _Intrinsic
+
+_PATIENCE_S = 120.0
+"""What a kernel may take to compile, on a machine with other work; whoever has waited longer compiles it as well."""
 
 _LOADED = "btcframe:kernel_loaded"
 _ELSEWHERE = "btcframe:kernels_elsewhere"
@@ -47,9 +52,13 @@ class _Index(IndexDataCacheFile):
 
     Numba writes the index before the code it speaks of. A process that is killed in between, or two that write at a
     time, leave an index over other code; so the code says itself whose it is.
+
+    Of several processes that miss the same kernel, as the jobs of a sweep do, one compiles it, and the others wait for
+    what it keeps.
     """
 
     _function: Callable[..., Any]
+    _held: int | None = None
 
     @functools.cached_property
     def _source_stamp(self) -> str:
@@ -57,15 +66,56 @@ class _Index(IndexDataCacheFile):
 
     def save(self, key: Any, data: Any) -> None:
         """Keep a compiled form."""
-        super().save(key, (self._source_stamp, key, data))
+        try:
+            super().save(key, (self._source_stamp, key, data))
+        finally:
+            self._release()
 
     def load(self, key: Any) -> Any:
-        """The compiled form, None if there is none or it is another's."""
-        kept = super().load(key)
-        if kept is None or kept[:2] != (self._source_stamp, key):
+        """The compiled form, None if there is none, it is another's, or it is for us to compile."""
+        found = self._kept(key)
+        if found is None and self._hold():
+            found = self._kept(key)  # another one may have kept it while we waited
+            if found is not None:
+                self._release()
+        if found is None:
             return None
         event.broadcast(event.Event(_LOADED, event.EventStatus.END))
-        return kept[2]
+        return found[2]
+
+    def _kept(self, key: Any) -> Any:
+        kept = super().load(key)
+        return None if kept is None or kept[:2] != (self._source_stamp, key) else kept
+
+    def _hold(self) -> bool:
+        """Wait for whoever compiles this kernel now; False where nothing can be waited for, or it takes too long.
+
+        Who cannot compile it never keeps it, and lets go only with its end: so nobody waits for ever.
+        """
+        if self._held is not None:  # in another form
+            return False
+        try:
+            Path(self._cache_path).mkdir(parents=True, exist_ok=True)
+            held = os.open(f"{self._index_path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except OSError:  # nothing can be kept there, either
+            return False
+        until = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() > until:
+                    os.close(held)
+                    return False
+                time.sleep(0.02)
+            else:
+                self._held = held
+                return True
+
+    def _release(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
 
 Told = tuple[int, int, float, set[str]]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from btcframe.api import Batch, Feed, Gateway, Host, RealVenue, Recovered, Source
+from btcframe.api import Batch, Feed, Gateway, Host, RealVenue, Recovered, Source, Suited
 from btcframe.config import duration
 from btcframe.errors import DataError, StoreError
 from btcframe.latency import Latency
@@ -97,6 +97,8 @@ def opened(run: Run, source: Source) -> Iterator[Opened]:
     with contextlib.ExitStack() as stack:
         feed = stack.enter_context(contextlib.closing(source.open(seed=run.seed)))
         instrument = feed.instrument
+        if isinstance(policy := run.component("policy"), Suited):
+            policy.suits(instrument)
         chosen = predictors(run, instrument)
         promotion = _first_of(chosen)
         account = account_of(Path(config["warm_start"]), instrument) if config["warm_start"] else None

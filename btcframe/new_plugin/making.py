@@ -82,9 +82,7 @@ def make(name: str, slot: str, folder: Path, catalog: Catalog) -> Path:
     template = str(Path(__file__).parent / "template")
     with _beside(folder) as unfinished:
         try:
-            copier.run_copy(
-                template, unfinished, data=answers, defaults=True, quiet=True, settings=copier.Settings()
-            )
+            copier.run_copy(template, unfinished, data=answers, defaults=True, quiet=True)
             unfinished.rename(place)
         except OSError as error:
             raise StoreError(f"{place} cannot be made: {error.strerror or error}") from error

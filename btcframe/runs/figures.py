@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from btcframe.report.plots import Figure, axis, layout, line, moments, packed, plain, time_axis
-from btcframe.report.words import counted, number, percent
+from btcframe.report.words import counted, number, percent, share
 from btcframe.runs.comparison import NET, Comparison
 from btcframe.runs.kinds import OTHER, called, kinds
 
@@ -73,9 +73,10 @@ def curves(found: Comparison) -> Figure:
     """What each run had earned, or predicted, by each moment."""
     at = moments(found.edges)
     hover, data = called(found), []
+    step = -(-max(len(found.rows) - 2, 1) // CURVES)  # of all ranks: the best of many alone would deceive
     scale = 1.0 if found.by == NET else 1 / max(found.periods, 1)
     for name, colour, width, which in kinds(found):
-        for n, k in enumerate(which[:CURVES]):
+        for n, k in enumerate(which[::step]):
             data.append(
                 line(
                     at, packed(found.rows[k].curve * scale), colour, name, line={"width": width}, showlegend=n == 0,
@@ -83,7 +84,7 @@ def curves(found: Comparison) -> Figure:
                     hovertemplate="%{text}<br>%{y" + (":+.3%}" if found.by == NET else ":+.4f}") + "<extra></extra>",
                 )
             )  # fmt: skip
-    left = len(found.rows) - CURVES - 2
+    end = float(found.rows[0].curve[-1]) * scale
     return Figure(
         "curves",
         "Return after costs" if found.by == NET else "IC, as it came together",
@@ -93,8 +94,8 @@ def curves(found: Comparison) -> Figure:
             yaxis=axis("", tickformat="+.3~%" if found.by == NET else "+.3f"),
             showlegend=True,
         ),
-        f"The best ends at {number(100 * found.rows[0].curve[-1] * scale, 3, sign=True)} hundredths.",
-        f"{counted(left, 'run')} of the lower ranks are not drawn." if left > 0 else None,
+        f"The best ends at {share(end) if found.by == NET else number(end, 4, sign=True)}.",
+        f"Of the others one of {step} is drawn, evenly over the ranking." if step > 1 else None,
         height=320,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,12 +15,19 @@ from btcframe.runs.comparison import Comparison
 from btcframe.runs.kinds import OTHER, called, escaped, kinds
 from btcframe.runs.ranking import FORMATS, measures_of
 from btcframe.runs.settings import short, written
+from btcframe.types import duration_ns
 
 AXES = 5
 """Settings that a figure of parallel coordinates shows: those that divide the runs best."""
 
 SLANTED, LONG = 7, 9
 """Axes from which their names are slanted, and letters from which a name is broken, so that they have room on a phone."""
+
+MANY = 60
+"""Runs from which their lines are fainter."""
+
+FEW, RANGES = 10, 6
+"""Numbers of a setting of which each is shown; of more, ranges."""
 
 MAPS = 3
 """Heat maps at most: a setting against another."""
@@ -39,10 +46,49 @@ def told_apart(found: Comparison) -> list[str]:
 
 
 def _values(found: Comparison, name: str) -> list[Any]:
-    """The values that a setting has, in order."""
+    """The values that a setting has, in order: numbers and durations by size, the rest by name."""
     known = {written(v): v for v in (row.settings[name] for row in found.rows) if v is not None}
-    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in known.values())
-    return sorted(known.values()) if numbers else [known[text] for text in sorted(known)]
+    return sorted(known.values(), key=_size)
+
+
+def _size(value: Any) -> tuple[int, float, str]:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return 0, float(value), ""
+    try:
+        return 1, float(duration_ns(value, zero=True)), ""
+    except (AttributeError, ValueError):  # no text, or no duration
+        return 2, 0.0, written(value)
+
+
+class _Steps(NamedTuple):
+    """The values of a setting for a figure: each of a few, or ranges of many.
+
+    Parameters
+    ----------
+    labels : list of str
+    where : list of (int or None)    which of them each run has
+    """
+
+    labels: list[str]
+    where: list[int | None]
+
+
+def _steps(found: Comparison, name: str | None) -> _Steps:
+    """Every value, or, of more than `FEW` numbers, ranges of equally many values; one step for no setting."""
+    if name is None:
+        return _Steps([""], [0] * len(found.rows))
+    values = _values(found, name)
+    parts = [[value] for value in values]
+    if len(values) > FEW and _size(values[-1])[0] == 0:
+        edges = [len(values) * k // RANGES for k in range(RANGES + 1)]
+        parts = [values[start:stop] for start, stop in itertools.pairwise(edges)]
+    labels = [
+        escaped(written(part[0]) if len(part) == 1 else f"{part[0]:.3g} to {part[-1]:.3g}") for part in parts
+    ]
+    at = {written(value): k for k, part in enumerate(parts) for value in part}
+    return _Steps(
+        labels, [None if (v := row.settings[name]) is None else at[written(v)] for row in found.rows]
+    )
 
 
 def parallel(found: Comparison) -> Figure:
@@ -56,6 +102,7 @@ def parallel(found: Comparison) -> Figure:
     ]
     heights = [_places(found, name) for name in chosen] + [_scaled(_column(found, m)) for m in measures]
     hover = called(found)
+    faint = 0.55 if len(found.rows) <= MANY else 0.2
     data = []
     for name, colour, width, which in kinds(found):
         x: list[float | None] = []
@@ -67,7 +114,7 @@ def parallel(found: Comparison) -> Figure:
             text += [hover[k]] * (len(titles) + 1)
         data.append(
             line(
-                x, y, colour, name, mode="lines+markers", line={"width": width}, text=text, opacity=0.55 if colour == OTHER else 1,
+                x, y, colour, name, mode="lines+markers", line={"width": width}, text=text, opacity=faint if colour == OTHER else 1,
                 marker={"size": 5, "color": colour}, connectgaps=False, hovertemplate="%{text}<extra></extra>",
             )
         )  # fmt: skip
@@ -78,7 +125,9 @@ def parallel(found: Comparison) -> Figure:
     slanted = len(titles) > SLANTED
     notes = [_title(k, title, slanted) for k, title in enumerate(titles)]
     for k, name in enumerate(chosen):
-        notes += [_value(k, place, escaped(written(value))) for place, value in _ticks(_values(found, name))]
+        ticks = _ticks(_values(found, name))
+        shown = ticks if len(ticks) <= FEW else [ticks[0], ticks[len(ticks) // 2], ticks[-1]]
+        notes += [_value(k, place, escaped(_brief_value(value))) for place, value in shown]
     for k, measure in enumerate(measures, len(chosen)):
         notes += [_end(k, place, text) for place, text in _ends(found, measure)]
     left = len(found.settings) - len(chosen)
@@ -114,6 +163,10 @@ def _title(x: float, text: str, slanted: bool) -> dict[str, Any]:
 def _value(x: float, y: float, text: str) -> dict[str, Any]:
     """A value of a setting, to the left of its place."""
     return _note(x, y, text) | {"xanchor": "right", "xshift": -7}
+
+
+def _brief_value(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else written(value)
 
 
 def _end(x: float, y: float, text: str) -> dict[str, Any]:
@@ -172,49 +225,41 @@ def heat_maps(found: Comparison) -> list[Figure]:
 
 
 def _heat(found: Comparison, down: str | None, across: str) -> Figure:
-    rows: list[Any] = _values(found, down) if down else [None]
-    columns = _values(found, across)
-    cells: dict[tuple[str, str], list[float]] = {}
-    for row in found.rows:
-        if (
-            row.settings[across] is None
-            or (down and row.settings[down] is None)
-            or not math.isfinite(row.ratio)
-        ):
-            continue
-        key = (written(row.settings[down]) if down else "", written(row.settings[across]))
-        cells.setdefault(key, []).append(row.ratio)
-    table = [
+    rows, columns = _steps(found, down), _steps(found, across)
+    cells: dict[tuple[int | None, int | None], list[float]] = {}
+    for place, row in zip(zip(rows.where, columns.where, strict=True), found.rows, strict=True):
+        if math.isfinite(row.ratio):
+            cells.setdefault(place, []).append(row.ratio)
+    table = np.array(
         [
-            float(np.median(mine)) if (mine := cells.get((written(r) if down else "", written(c)))) else math.nan
-            for c in columns
+            [float(np.median(cells.get((r, c), [math.nan]))) for c in range(len(columns.labels))]
+            for r in range(len(rows.labels))
         ]
-        for r in rows
-    ]  # fmt: skip
-    known = [abs(v) for line_ in table for v in line_ if math.isfinite(v)]
-    end = max(known, default=0.0) or 1.0
-    several = max((len(mine) for mine in cells.values()), default=1) > 1
-    words = short(found.settings)
-    labels = [escaped(written(r)) if down else "" for r in rows]
+    )
+    known = table[np.isfinite(table)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (math.nan, math.nan)
+    end = max(abs(low), abs(high)) or 1.0
+    several = any(len(mine) > 1 for mine in cells.values())
+    words = {name: escaped(word) for name, word in short(found.settings).items()}
+    by = [words[name] for name in (down, across) if name]
     return Figure(
         f"heat-{down or 'one'}-{across}".replace(".", "-"),
-        f"{RATIO[0].upper()}{RATIO[1:]}, by {words[down] + ' and ' if down else ''}{words[across]}",
+        f"{RATIO[0].upper()}{RATIO[1:]}, by {' and '.join(short(found.settings)[name] for name in (down, across) if name)}",
         [
             {
-                "type": "heatmap", "z": [plain(line_) for line_ in table], "x": [escaped(written(c)) for c in columns], "y": labels,
+                "type": "heatmap", "z": [plain(line_) for line_ in table], "x": columns.labels, "y": rows.labels,
                 "zmin": -FADED * end, "zmax": FADED * end, "colorscale": [[0, LOW], [0.5, "var(--panel)"], [1, HIGH]], "showscale": False,
                 "xgap": 2, "ygap": 2, "hoverongaps": False,
-                "text": [[number(v, 2, sign=True) if math.isfinite(v) else "" for v in line_] for line_ in table],
+                "text": [[number(v, 2, sign=True) if math.isfinite(v) else "" for v in line_] for line_ in table.tolist()],
                 "texttemplate": "%{text}", "textfont": {"color": "var(--ink)", "size": 12},
-                "hovertemplate": f"{escaped(words[across])} %{{x}}{', ' + escaped(words[down]) + ' %{y}' if down else ''}: %{{z:+.3f}}<extra></extra>",
+                "hovertemplate": f"{by[-1]} %{{x}}{', ' + by[0] + ' %{y}' if down else ''}: %{{z:+.3f}}<extra></extra>",
             }
         ],
         layout(
-            xaxis=axis(escaped(words[across]), type="category", showgrid=False),
-            yaxis=axis(escaped(words[down]) if down else "", type="category", showgrid=False, autorange="reversed"),
+            xaxis=axis(by[-1], type="category", showgrid=False),
+            yaxis=axis(by[0] if down else "", type="category", showgrid=False, autorange="reversed"),
         ),
-        f"Median of the ratio from {number(min((v for row in table for v in row if math.isfinite(v)), default=math.nan), 2, sign=True)} "
-        f"to {number(max((v for row in table for v in row if math.isfinite(v)), default=math.nan), 2, sign=True)}.",
-        f"{'The median of the runs of each pair' if several else 'A cell is a run'}: red below 0, green above.",
-        height=max(90 + 44 * len(rows), 150),
+        f"Median of the ratio from {number(low, 2, sign=True)} to {number(high, 2, sign=True)}.",
+        f"{'The median of the runs in each cell' if several else 'A cell is a run'}: red below 0, green above.",
+        height=max(90 + 44 * len(rows.labels), 150),
     )  # fmt: skip

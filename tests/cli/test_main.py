@@ -44,7 +44,7 @@ def test_help_imports_nothing_and_names_every_command(btcframe: Run) -> None:
         (["train", "+features.mine={_target_: os.system}"], 2, ["features.mine: this is not a component"]),
         (["train", "features.bok.bands=['1']"], 2, ["no component of that name is chosen (command line, 1st", "features.book?"]),
         (["train", "hydra.run.dri=x"], 2, ["Did you mean hydra.run.dir?"]),
-        (["train", "hydra/launcher=jolib", "-m"], 2, ["Did you mean hydra/launcher=joblib?"]),
+        (["train", "hydra/launcher=jolib", "seed=1,2", "-m"], 2, ["Did you mean hydra/launcher=joblib?"]),
         (["train", "hydra.verbose=3"], 2, ["hydra.verbose=3", "true, false or a list"]),
         (["train", "seed=-1"], 2, ["seed: -1 is not a seed"]),
         (["train", "build=${seed}"], 2, ["build: 7 is not a section"]),

@@ -25,7 +25,7 @@ def test_at_every_step(tmp_path: Path) -> None:
         for step in STEPS:
             for nth in (1, 3, 10):
                 assert there.session(60.0, kill_at=f"{step}:{nth}") == -signal.SIGKILL, there.said()
-                notes = there.recovered().notes[1:]
+                _, notes = there.recovered()
                 print(f"{step:<20} {nth:>2}  {'; '.join(notes) or 'nothing was left'}")
 
 
@@ -54,7 +54,7 @@ def test_at_random_moments_under_load(tmp_path: Path) -> None:
     with killing(tmp_path) as there:
         for _ in range(KILLS):
             done[killed_at_random(there, draw) or "no fault"] += 1
-            for note in there.recovered().notes[1:]:
+            for note in there.recovered()[1]:
                 notes[" ".join(word for word in note.split() if not any(map(str.isdigit, word)))] += 1
         truth = there.truth()
     print(

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from parts_of_work import check_all, check_wrong, total
 
-from btcframe import config, scratch
+from btcframe import scratch, settings
 from btcframe.engine import Where, handed, several
 from btcframe.errors import ConfigError
 
@@ -41,24 +41,24 @@ def test_arrays_are_told_by_their_place(kind: str, tmp_path: Path, monkeypatch: 
 
 
 @pytest.mark.parametrize(
-    ("settings", "message"),
+    ("given", "message"),
     [
         ({"kind": "rey"}, "engine.kind: 'rey' is neither local nor ray.\nDid you mean engine=ray?"),
         ({"address": "h:1"}, "a local engine has no address.\nOn the cluster: engine=ray engine.address=h:1"),
         ({"jobs": 0}, "engine.jobs: 0 is not a number of parts: it starts at 1"),
     ],
 )
-def test_settings_that_make_no_sense(settings: dict[str, Any], message: str) -> None:
+def test_settings_that_make_no_sense(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as error:
-        config.engine({"engine": settings})
+        settings.engine({"engine": given})
     assert message.replace(".\n", "\n") in str(error.value).replace(".\n", "\n")
 
 
 def test_settings() -> None:
-    assert config.engine({}) == HERE
-    assert config.engine({"engine": {"jobs": 3}}) == Where(jobs=3)
-    assert config.engine({"engine": {"jobs": 3}}, 2) == TWO
+    assert settings.engine({}) == HERE
+    assert settings.engine({"engine": {"jobs": 3}}) == Where(jobs=3)
+    assert settings.engine({"engine": {"jobs": 3}}, 2) == TWO
     cores = len(os.sched_getaffinity(0))
-    assert config.engine({"engine": {"kind": "ray", "address": "h:1", "jobs": None}}) == Where(
+    assert settings.engine({"engine": {"kind": "ray", "address": "h:1", "jobs": None}}) == Where(
         "ray", "h:1", cores
     )

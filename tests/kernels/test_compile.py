@@ -178,3 +178,14 @@ def test_what_was_compiled_and_what_was_loaded_is_told(folder: Path) -> None:
         ["3", "0", "True", str(folder / "__pycache__")],  # outer, what it calls, and alone
         ["0", "2", "False"],  # what outer calls stands in its code
     ]
+
+
+def test_of_several_at_a_time_one_compiles(folder: Path) -> None:
+    """Each form once, whoever comes first: early, outer, through_module, alone, below and inner."""
+    (folder / "inner_module.py").write_text(INNER.format(add=1, scale=10))
+    code = f"from btcframe.kernels.compile import watched\nwith watched() as watch:\n    exec({MAIN!r})\nprint(watch.compiled)"
+    command = [sys.executable, "-B", "-c", code]
+    at_once = [subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    said = [process.communicate()[0].splitlines() for process in at_once]
+    assert [lines[0] for lines in said] == ["20 2 -1 2"] * 3
+    assert sum(int(lines[-1]) for lines in said) == 6

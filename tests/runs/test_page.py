@@ -96,12 +96,37 @@ def test_many_settings_and_one(tmp_path: Path, catalog: Catalog) -> None:
     (found,), _ = compare(runs_in(tmp_path / "many"), catalog)
     figure = parallel(found)
     assert f"{len(found.settings) - AXES} settings more could not be shown" in str(figure.note)
-    assert len(heat_maps(found)) == MAPS and "median of the runs" in str(heat_maps(found)[0].note)
+    assert len(heat_maps(found)) == MAPS and "median of the runs in each cell" in str(
+        heat_maps(found)[0].note
+    )
     (found,), _ = compare(runs_in(sweep(tmp_path / "one", 1e-4 * rng.standard_normal((60, 3)))), catalog)
     (heat,) = heat_maps(found)
     assert len(heat.data[0]["z"]) == 1
     (found,), _ = compare(runs_in(sweep(tmp_path / "alone", 1e-4 * rng.standard_normal((60, 1)))), catalog)
     assert "Settings, and what" not in comparison_page(compare(runs_in(tmp_path / "alone"), catalog), [])
+
+
+def test_many_values_become_ranges_and_durations_are_in_order(tmp_path: Path, catalog: Catalog) -> None:
+    rng = np.random.default_rng(4)
+    for k in range(24):
+        config = changed(
+            CONFIG, model__alpha=float(10 ** (k / 8)), clock__every=("500ms", "2s", "10s")[k % 3]
+        )
+        traded(tmp_path / str(k), 1e-4 * rng.standard_normal(60), config)
+    (found,), _ = compare(runs_in(tmp_path), catalog)
+    (heat,) = heat_maps(found)
+    assert heat.data[0]["y"] == ["500ms", "2s", "10s"]
+    assert heat.data[0]["x"][0] == "1 to 2.37" and len(heat.data[0]["x"]) == 6
+    mine = [
+        row.ratio
+        for row in found.rows
+        if row.settings["clock.every"] == "2s" and row.settings["model.alpha"] <= 2.4
+    ]
+    assert heat.data[0]["z"][1][0] == pytest.approx(np.median(mine))
+    labels = [note["text"] for note in parallel(found).layout["annotations"]]
+    assert (
+        labels.count("1") == 1 and "750" in labels and sum(label.startswith("1.3") for label in labels) == 0
+    )
 
 
 def test_in_every_window(swept: Path, catalog: Catalog, opened: Open, tmp_path: Path) -> None:

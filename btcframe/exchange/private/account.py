@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import ROUND_UP, Decimal
@@ -22,6 +23,9 @@ RIGHTS = {
 MOST_LEVERAGE = 100
 """Of any future."""
 
+RECENT = 500
+"""Orders that are done, and still at hand without the history."""
+
 _FEE_PLACES = Decimal("0.00000001")
 _ZERO = Decimal(0)
 
@@ -36,9 +40,9 @@ class Holder:
     Parameters
     ----------
     key, secret : str
-    uid : int
+    uid : int               of the account; 0 takes one
     balances : dict         coins
-    leverage : Decimal      of every future, until it is set
+    leverage : Decimal      of every future, until it is set; 0: it is not told, as with portfolio margin
     maker, taker : Decimal  fee rates of futures
     spot : Decimal          fee rate of spot, of makers and takers
     rights : tuple of str   of RIGHTS
@@ -49,7 +53,7 @@ class Holder:
 
     key: str
     secret: str
-    uid: int = 100_001
+    uid: int = 0
     balances: dict[str, Decimal] = field(default_factory=lambda: {"USDT": Decimal(100_000)})
     leverage: Decimal = Decimal(10)
     maker: Decimal = Decimal("0.0002")
@@ -127,10 +131,11 @@ class Account:
     ----------
     holder : Holder
     mark : callable     mark price of a market
+    uid : int           where the holder has none
     """
 
-    def __init__(self, holder: Holder, mark: Mark) -> None:
-        self.holder = holder
+    def __init__(self, holder: Holder, mark: Mark, uid: int = 1) -> None:
+        self.holder, self.uid = holder, holder.uid or uid
         self.hedge = holder.hedge
         self.wallet: dict[str, Decimal] = dict(holder.balances)
         self.gained: dict[str, Decimal] = {}  # by coin, of all time, fees included
@@ -139,7 +144,7 @@ class Account:
         self.links: dict[str, Order] = {}
         self.working: dict[str, Order] = {}
         self.executions: list[Execution] = []
-        self._closed: list[Order] = []
+        self._closed: deque[Order] = deque(maxlen=RECENT)
         self._mark = mark
 
     def done(self, order: Order) -> None:
@@ -147,9 +152,9 @@ class Account:
         self.working.pop(order.order_id, None)
         self._closed.append(order)
 
-    def recent(self, most: int) -> list[Order]:
+    def recent(self) -> list[Order]:
         """The orders that were done last, as far as they are still at hand."""
-        return self._closed[-most:]
+        return list(self._closed)
 
     def forget(self) -> None:
         """The exchange starts anew: which orders were done last is in the history only."""
@@ -237,13 +242,13 @@ class Account:
         buys = sum(o.left for o in working if o.side > 0)
         sells = sum(o.left for o in working if o.side < 0)
         lots = max(abs(position.lots + buys), abs(position.lots - sells), abs(position.lots))
-        return value_at(listing, lots, self._mark(listing)) / position.leverage
+        return value_at(listing, lots, self._mark(listing)) / (position.leverage or 1)
 
     def bound_by_positions(self, coin: str) -> Decimal:
         """The positions' own margin, without their orders'."""
         held = [p for p in self.positions.values() if p.lots and p.listing.settle == coin]
         return sum(
-            (value_at(p.listing, abs(p.lots), self._mark(p.listing)) / p.leverage for p in held), _ZERO
+            (value_at(p.listing, abs(p.lots), self._mark(p.listing)) / (p.leverage or 1) for p in held), _ZERO
         )
 
     def bound(self, coin: str) -> Decimal:

@@ -21,6 +21,7 @@ from btcframe.exchange.private.matching import Matching
 from btcframe.exchange.private.orders import Execution, Order
 from btcframe.exchange.private.telling import Telling
 
+_FIRST_UID = 100_001
 _DOLLARS = ("USD", "USDT", "USDC")
 
 Body = Mapping[str, Any]
@@ -47,9 +48,11 @@ class Engine:
         telling: Telling,
         seed: int,
     ) -> None:
-        self.accounts = {holder.key: Account(holder, self.mark) for holder in holders}
+        self.accounts = {
+            holder.key: Account(holder, self.mark, uid) for uid, holder in enumerate(holders, _FIRST_UID)
+        }
         self.markets = markets
-        self._uids = {account.holder.uid: account for account in self.accounts.values()}
+        self._uids = {account.uid: account for account in self.accounts.values()}
         self._clock, self._telling = clock, telling
         self._random = random.Random(f"{seed} private")
         self._numbers = itertools.count(1)
@@ -150,7 +153,7 @@ class Engine:
             lots = rules.reducing(account, listing, side, lots)
         ms = self._clock()
         order = Order(
-            listing, account.holder.uid, next(self._numbers), self._ident(), wanted.link_id, side, limit, lots,
+            listing, account.uid, next(self._numbers), self._ident(), wanted.link_id, side, limit, lots,
             wanted.market, wanted.reduce_only, wanted.tif, ms, updated_ms=ms, asked=text if wanted.quote else "",
         )  # fmt: skip
         rules.large_enough(order, mark, wanted.quote)
@@ -350,7 +353,7 @@ class Engine:
         listing, side, ms = position.listing, -1 if position.lots > 0 else 1, self._clock()
         ticks = int(self.mark(listing) / listing.instrument.tick)
         return Order(
-            listing, account.holder.uid, next(self._numbers), self._ident(), "", side, ticks, lots, True, True, "IOC",
+            listing, account.uid, next(self._numbers), self._ident(), "", side, ticks, lots, True, True, "IOC",
             ms, updated_ms=ms, by=by,
         )  # fmt: skip
 

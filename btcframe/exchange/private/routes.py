@@ -17,9 +17,6 @@ Asked = Mapping[str, Any]
 Result = dict[str, Any]
 Route = Callable[[Engine, Account, Asked], Result]
 
-_RECENT = 500
-"""Closed orders that /v5/order/realtime still knows of."""
-
 _STATUS_UNIFIED = 6
 
 
@@ -53,9 +50,11 @@ def _cancel_all(engine: Engine, account: Account, asked: Asked) -> Result:
 def _realtime(engine: Engine, account: Account, asked: Asked) -> Result:
     """Orders that work; with openOnly=1 the last 500 that do not, too."""
     category = _category(asked)
+    if category == "linear" and not any(asked.get(name) for name in ("symbol", "baseCoin", "settleCoin")):
+        raise bad("symbol, baseCoin or settleCoin is required")
     found = list(account.working.values())
     if str(asked.get("openOnly", "0")) == "1":
-        found += account.recent(_RECENT)
+        found += account.recent()
     return _page(category, _of(engine, found, asked, category), asked, wire.order)
 
 
@@ -209,10 +208,10 @@ def _key(engine: Engine, account: Account, asked: Asked) -> Result:
     )  # fmt: skip
     permissions = {group: [right for right in holder.rights if RIGHTS[right] == group] for group in groups}
     return {
-        "id": str(holder.uid), "note": "local", "apiKey": holder.key, "readOnly": int(holder.read_only),
+        "id": str(account.uid), "note": "local", "apiKey": holder.key, "readOnly": int(holder.read_only),
         "secret": "", "permissions": permissions, "ips": ["*"], "type": 1, "deadlineDay": 90,
         "expiredAt": "2100-01-01T00:00:00Z", "createdAt": "2000-01-01T00:00:00Z", "unified": 0, "uta": 1,
-        "userID": holder.uid, "inviterID": 0, "vipLevel": "No VIP", "mktMakerLevel": "0", "affiliateID": 0,
+        "userID": account.uid, "inviterID": 0, "vipLevel": "No VIP", "mktMakerLevel": "0", "affiliateID": 0,
         "rsaPublicKey": "", "isMaster": True, "parentUid": "0",
     }  # fmt: skip
 

@@ -110,7 +110,7 @@ class Service:
         batch = asked.get("request")
         count = len(batch) if isinstance(batch, list) and batch else 1
         category = str(asked.get("category", ""))
-        return self._rates.take(account.holder.uid, path, category, self._clock(), count)
+        return self._rates.take(account.uid, path, category, self._clock(), count)
 
     def carried_out(self, account: Account, path: str, asked: Fields) -> Answer:
         """Do what an account asks for.
@@ -184,7 +184,7 @@ class Service:
     def truth(self, account: Account) -> Fields:
         """Everything of an account as it is, whatever its clients were told."""
         return {
-            "uid": account.holder.uid,
+            "uid": account.uid,
             "orders": [wire.order(order) for order in account.orders.values()],
             "open": [order.order_id for order in account.working.values()],
             "executions": [wire.execution(execution) for execution in account.executions],

@@ -6,9 +6,12 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from btcframe.errors import ConfigError
 from btcframe.exchange.faults import TEXT, Fault, Frame
+from btcframe.exchange.listing import Listing
 from btcframe.exchange.market import Market
 from btcframe.exchange.private.account import Account, Holder
+from btcframe.exchange.private.orders import Execution, Order
 from btcframe.exchange.private.service import Answer, Note, Request, Service
 from btcframe.exchange.private.talks import StreamTalk, TradeTalk, message
 from btcframe.exchange.private.troubles import ON_REQUESTS
@@ -46,6 +49,11 @@ class PrivateSide:
     note : callable         writes down what happened
     seed : int
     limited : bool
+
+    Raises
+    ------
+    ConfigError
+        If two accounts have one key, or one uid.
     """
 
     def __init__(
@@ -63,6 +71,11 @@ class PrivateSide:
         self.service = Service(
             markets, holders, clock=self._clock, publish=self._publish, note=note, seed=seed, limited=limited
         )
+        uids = {account.uid for account in self.service.accounts.values()}
+        if len(uids) < len(holders):
+            raise ConfigError(
+                "two accounts of the exchange have one key, or one uid", hint="Give each its own."
+            )
         self._random = random.Random(f"{seed} private messages")
         self._until = dict.fromkeys(_LASTING, _NEVER)
         self._slow_ms = 0
@@ -82,7 +95,7 @@ class PrivateSide:
     def account(self, key: str = "") -> Account | None:
         """The account of a key; without one the first."""
         accounts = self.service.accounts
-        return accounts.get(key) if key else next(iter(accounts.values()))
+        return accounts.get(key) if key else next(iter(accounts.values()), None)
 
     def tell(self) -> None:
         """Send what the order flow did to resting orders."""
@@ -91,17 +104,17 @@ class PrivateSide:
     def _publish(self, uid: int, topic: str, news: list[Any]) -> None:
         for session in self._sessions:
             talk = session.talk
-            if not isinstance(talk, StreamTalk) or talk.account is None or talk.account.holder.uid != uid:
+            if not isinstance(talk, StreamTalk) or talk.account is None or talk.account.uid != uid:
                 continue
             if topic in session.topics:
                 self._send(session, talk.account, topic, news)
-            for category in dict.fromkeys(getattr(one, "listing", one).category for one in news):
+            for category in dict.fromkeys(_listing(one).category for one in news):
                 if f"{topic}.{category}" in session.topics:
-                    own = [one for one in news if getattr(one, "listing", one).category == category]
+                    own = [one for one in news if _listing(one).category == category]
                     self._send(session, talk.account, f"{topic}.{category}", own)
 
     def _send(self, session: Session, account: Account, topic: str, news: list[Any]) -> None:
-        ident = f"{account.holder.uid}{self._random.getrandbits(64):016x}"
+        ident = f"{account.uid}{self._random.getrandbits(64):016x}"
         data = message(self.service, account, topic, news, self._clock(), ident)
         session.deliver(Frame(TEXT, data), self._time.ns)
 
@@ -147,3 +160,8 @@ class PrivateSide:
         """Nothing is wrong any more."""
         self.service.troubles.heal()
         self._until = dict.fromkeys(_LASTING, _NEVER)
+
+
+def _listing(one: Order | Execution | Listing) -> Listing:
+    """Of what a piece of news is."""
+    return one if isinstance(one, Listing) else one.listing

@@ -19,7 +19,7 @@ from btcframe.venues.real.keys import Keys
 from btcframe.venues.real.limits import Limits
 from btcframe.venues.real.line import Clock, Heard, LineError
 from btcframe.venues.real.outcomes import Answer, Outcome, classify
-from btcframe.venues.real.records import Asked, Execution, Holding, Stand
+from btcframe.venues.real.records import Asked, Execution, Holding, Payment, Stand
 from btcframe.venues.real.units import ForeignError, Units
 
 PAGE = 100
@@ -125,12 +125,14 @@ class Client:
         now_ns = self._now()
         begin_ns = min(since_ns, now_ns)
         while begin_ns <= now_ns:
-            span = {"until": min(begin_ns + WEEK_NS, now_ns + NS) // _MS}
+            end_ns = begin_ns + WEEK_NS
+            # the last span has no end: the exchange's clock may be ahead of what we know of it
+            span = {"until": end_ns // _MS} if end_ns < now_ns else {}
             trades = await self._paged("fetchMyTrades", PAGE, {**span, **self._named(link)}, begin_ns // _MS)
             for trade in trades:
                 execution = self._read(self.units.execution, trade)
                 found[execution.exec_id] = execution
-            begin_ns += WEEK_NS
+            begin_ns = end_ns
         return tuple(sorted(found.values(), key=lambda e: e.venue_ns))
 
     async def holding(self) -> Holding:
@@ -144,6 +146,13 @@ class Client:
             return position
         told = await self._ask("fetchPositions", [self._symbol])
         return told[0] if told else {}
+
+    async def payments(self, since_ns: int) -> tuple[Payment, ...]:
+        """See Line."""
+        if not self.units.dialect.funding:
+            return ()
+        told = await self._ask("fetchFundingHistory", self._symbol, since_ns // _MS, PAGE)
+        return tuple(self._read(self.units.payment, payment) for payment in told)
 
     async def wallet(self) -> float:
         """See Line."""

@@ -38,6 +38,7 @@ class Dialect:
     window : str                ccxt's option for how long a request is good, "" for none
     options : mapping           of ccxt, set at once
     local : bool                whether there is a local one, `btcframe exchange`
+    funding : int               sign of a payment of ours in ccxt's fundingHistory; 0 where that is not known
     rights : str                method that tells what a key may do, "" for none
     """
 
@@ -53,6 +54,7 @@ class Dialect:
     options: Mapping[str, Any] = field(default_factory=dict)
     window: str = ""
     local: bool = False
+    funding: int = 0
     rights: str = ""
 
     def code_of(self, text: str) -> str:
@@ -112,6 +114,7 @@ BYBIT = Dialect(
     options={"enableUnifiedMargin": False, "enableUnifiedAccount": True, "unifiedMarginStatus": 6},
     window="recvWindow",
     local=True,
+    funding=1,
     rights="privateGetV5UserQueryApi",
 )
 

@@ -12,12 +12,12 @@ import numpy as np
 
 from btcframe.api import Action, Host, Intent, Position, Recovered, Reports
 from btcframe.errors import ConfigError, DataError
-from btcframe.types import FILL, EventArray, Instrument, StateArray
+from btcframe.types import FILL, EventArray, Instrument
 from btcframe.venues.real.checks import Check, Wanted, checked
 from btcframe.venues.real.client import Client
 from btcframe.venues.real.dial import Address, dialled, exchange_of
 from btcframe.venues.real.journal import Journal, journal_of
-from btcframe.venues.real.keeper import Found, Keeper
+from btcframe.venues.real.keeper import Keeper
 from btcframe.venues.real.keys import Keys
 from btcframe.venues.real.line import Line, LineError
 from btcframe.venues.real.lock import account_lock
@@ -25,6 +25,7 @@ from btcframe.venues.real.office import Office, Request, Times
 from btcframe.venues.real.orders import Orders
 from btcframe.venues.real.outcomes import Outcome
 from btcframe.venues.real.records import Asked, Holding, link_of
+from btcframe.venues.real.recovery import Found, recover
 from btcframe.venues.real.steps import Step, step_of_environment
 from btcframe.venues.real.thread import LoopThread
 from btcframe.venues.timed import TimedReports
@@ -192,11 +193,10 @@ def connected(
         ends.callback(lambda: thread.run(exchange.close()))
         reports = TimedReports(host.now, host.wake)
 
-        def put(orders: StateArray | None, fills: StateArray | None) -> None:
-            reports.put(orders, fills)
-
         client = thread.run(_dialled(settings, exchange, instrument))
-        keeper, found = thread.run(_opened(settings, client, journal, Orders(put), host, step, opening))
+        keeper, found = thread.run(
+            _opened(settings, client, journal, Orders(reports.put), host, step, opening)
+        )
         ends.callback(lambda: thread.run(keeper.office.close()))
         return (
             RealGateway(host, thread, keeper, reports, ends.pop_all()),
@@ -244,7 +244,7 @@ async def _opened(
             "the exchange's private streams cannot be reached", where="venue", next="btcframe doctor"
         )
     try:
-        found = await keeper.recover(opening)
+        found = await recover(keeper, opening)
     except LineError as error:
         raise DataError(
             f"the exchange does not tell how the account stands: {error}",

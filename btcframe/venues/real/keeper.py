@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from btcframe.errors import ConfigError
-from btcframe.types import NS, OrderState, TimeInForce
+from btcframe.types import NS, TimeInForce
 from btcframe.venues.real.line import Heard, LineError
 from btcframe.venues.real.office import ASK_AGAIN, ASK_SELDOM, Office
 from btcframe.venues.real.orders import Order
 from btcframe.venues.real.outcomes import Outcome
 from btcframe.venues.real.reconcile import Ours, Plan, Theirs, compared
-from btcframe.venues.real.records import PREFIX, Asked, Execution, Holding, Known, Stand
+from btcframe.venues.real.records import Asked, Execution, Holding, Known, Stand
 
 TICK = 0.2
 """Seconds between two looks at what is overdue."""
@@ -27,6 +26,9 @@ OVERLAP_NS = 60 * NS
 
 STEADY = 5
 """Comparisons until one is believed: a fill between two questions makes a difference that is none."""
+
+FUNDED_NS = 60 * NS
+"""How long after its time a funding payment is asked for, where something is held."""
 
 WARM_NS = 10 * NS
 """Between two requests that keep the connection, and our view of the exchange's clock."""
@@ -39,26 +41,6 @@ class _Stream:
     watch: Callable[[], Awaitable[Heard]]
     failed_ns: int = 0
     why: str = ""
-
-
-@dataclass(frozen=True)
-class Found:
-    """What was found at the start.
-
-    Parameters
-    ----------
-    holding : Holding
-    wallet : float
-    fills : tuple of Execution      that happened while nobody was here
-    numbers : mapping               of their orders, by link
-    notes : tuple of str            in words
-    """
-
-    holding: Holding
-    wallet: float
-    fills: tuple[Execution, ...] = ()
-    numbers: Mapping[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
 
 
 class Keeper:
@@ -82,83 +64,24 @@ class Keeper:
         self._since_ns = 0  # no fill from before is ours
         self._suspect_ns = self._checked_ns = self._polled_ns = self._warm_ns = 0
         self._comparing = asyncio.Lock()
+        self._due_ns = self._ask_ns = 0  # the next funding; how late it must be to be asked for (again)
         self.down = False
 
-    # ---------------------------------------------------------------------------------------------- the start
+    def begin(self, since_ns: int) -> None:
+        """No fill from before is ours, by the exchange's clock; 0: any may be."""
+        self._since_ns = since_ns
 
-    async def recover(self, opening: bool) -> Found:
-        """Settle what an earlier session left: nothing of ours works afterwards, and every fill is known.
-
-        Parameters
-        ----------
-        opening : bool      False: orders of ours that are in no journal of this account are canceled, too
-
-        Raises
-        ------
-        ConfigError
-            If there are such orders, and `opening`.
-        LineError
-            If the exchange does not answer.
-        """
-        office, journal = self._office, self._journal
-        notes: list[str] = []
-        left = [self._orders.take_over(known) for known in journal.working()]
-        fresh = not journal.last_ns and not left
-        # what was filled before the first session is none of ours
-        theirs_ns = self._host.now() - (await self._line.clock()).offset_ns
-        self._since_ns = theirs_ns if fresh else 0
-        links = {order.asked.link for order in left}
-        works = await self._line.open_orders()
-        others = [s for s in works if s.link.startswith(PREFIX) and s.link not in links]
-        if others and opening:
-            raise ConfigError(
-                f"{len(others)} orders of another btcframe work on the account: "
-                + ", ".join(s.link for s in others[:5]),
-                where="venue",
-                hint="They are in no journal of this directory, so another trader may be alive.",
-                next="Stop it; then btcframe session flatten, or cancel them by hand. Is venue.journal its directory?",
-            )
-        left += [self._adopt(stand) for stand in others]
-        notes += [await self._end(order) for order in left]
-        persons = [s for s in works if not s.link.startswith(PREFIX)]
-        if persons:
-            notes.append(f"{len(persons)} orders of somebody else work on the account; they are left alone")
-        plan, holding = await self.compare()
-        fills = self.take_in(plan)
-        fills = [e for e in fills if e.link in links]
-        if fills:
-            notes.append(f"{len(fills)} fills of an earlier session had been missed")
-        if plan.difference:
-            size = self._line.units.size(abs(plan.difference))
-            more = "more" if plan.difference > 0 else "less"
-            why = "before the journal began" if fresh else "that no fill explains"
-            journal.adjusted(self._host.now(), plan.difference, why)
-            notes.append(f"the account holds {size} {more} than our fills add up to, {why}")
-        if not office.commit():
-            notes.append(f"the journal cannot be written: {journal.failure}")
+    def began(self) -> None:
+        """The start is over: from here on, a fill that is not this session's stops the trader."""
         self._checked_ns = self._warm_ns = self._host.now()
-        numbers = journal.numbers(e.link for e in fills)
-        return Found(holding, await self._line.wallet(), tuple(fills), numbers, tuple(filter(None, notes)))
 
-    def _adopt(self, stand: Stand) -> Order:
+    def adopt(self, stand: Stand) -> Order:
         """An order of ours that we do not know, to be canceled."""
         tif, ns = TimeInForce.GTC, self._host.now()
         asked = Asked(stand.link, 0, stand.side, stand.ticks, stand.lots, tif, False, ns)
         order = self._orders.take_over(Known(asked, "", stand.venue_id, 0, stand.state))
         self._orders.stood(order, stand)
         return order
-
-    async def _end(self, order: Order) -> str:
-        """See to it that an earlier session's order is over; what became of it, in words."""
-        link = order.asked.link
-        async with order.turn:
-            await self._office.resolve(order)
-            worked = not order.final
-            if worked:
-                await self._office.cancel(order)
-        if order.stand is not None and order.stand.state is OrderState.REJECTED:
-            return f"order {link} never arrived"
-        return f"order {link} still worked, and was canceled" if worked else ""
 
     # -------------------------------------------------------------------------------------------- the comparison
 
@@ -230,14 +153,33 @@ class Keeper:
         self._office.counts["missed"] += missed
         if missed:
             self._host.tell("reconciled", why=why, missed=missed)
-        if plan.others:
-            links = ", ".join(s.link for s in plan.others[:5])
+        known = self._journal.numbers(s.link for s in plan.others)
+        if others := [s.link for s in plan.others if s.link not in known]:
+            links = ", ".join(others[:5])
             self._host.stop("reconcile", f"orders of another btcframe work on the account: {links}")
+        for stand in plan.others:
+            if stand.link in known:
+                self._office.start(self._came_back(stand))
         if plan.difference:
             said = f"the account holds {plan.difference:+} lots that no fill of ours explains"
             self._journal.adjusted(self._host.now(), plan.difference, said)
             self._office.flush()
             self._host.stop("reconcile", said)
+
+    async def _came_back(self, seen: Stand) -> None:
+        """An order of ours that is over, as far as we know, was seen to work: was it just before, or is it there after all?"""
+        try:
+            stand = await self._line.find(seen.link, seen.venue_id, 0)
+        except LineError:
+            return  # the next comparison sees it again
+        if stand is None or stand.state.final or self._orders.get(stand.link) is not None:
+            return
+        self._host.stop(
+            "reconcile", f"order {stand.link} had been given up, and works after all: it is canceled"
+        )
+        order = self.adopt(stand)
+        async with order.turn:
+            await self._office.cancel(order)
 
     # ----------------------------------------------------------------------------------------------- the streams
 
@@ -283,7 +225,8 @@ class Keeper:
         for execution in executions:
             order = self._orders.get(execution.link, execution.venue_id)
             named.append(execution._replace(link=order.asked.link) if order else execution)
-        self._office.step("execution.heard")
+        if self._checked_ns:
+            self._office.step("execution.heard")
         fresh = self._journal.executed(self._host.now(), named)
         for execution in fresh:
             if (order := self._orders.get(execution.link)) is not None:
@@ -322,12 +265,32 @@ class Keeper:
         elif now_ns - self._checked_ns > self._times.check_ns:
             self._journal.tidy()
             await self.check("now and then")
+        await self._funded(now_ns)
         if now_ns - self._warm_ns > WARM_NS:
             self._warm_ns = now_ns
             try:
                 await self._line.clock()
             except LineError as error:
                 self._host.log({"what": "clock", "failed": error.answer.said})
+
+    async def _funded(self, now_ns: int) -> None:
+        """Ask for a funding payment when it is due, until it is told or none is to be expected any more."""
+        every_ns = self._line.units.instrument.funding_ns
+        self._due_ns = self._due_ns or (now_ns // every_ns + 1) * every_ns
+        late_ns = now_ns - self._due_ns
+        if late_ns < max(self._times.settle_ns, self._ask_ns):
+            return
+        self._ask_ns = late_ns + self._times.settle_ns
+        try:
+            told = await self._line.payments(self._due_ns - OVERLAP_NS)
+        except LineError as error:
+            self._host.log({"what": "funding", "failed": error.answer.said})
+            told = ()
+        for payment in told:
+            self._host.log({"what": "funding", "told": payment._asdict()})
+            self._orders.paid(payment, self._journal.position)
+        if told or not self._journal.position or late_ns > FUNDED_NS:
+            self._due_ns, self._ask_ns = self._due_ns + every_ns, 0
 
     async def _overdue(self, order: Order) -> None:
         """An answer came, or its end, and what should have followed did not."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 from btcframe.venues.real.outcomes import Answer
-from btcframe.venues.real.records import Asked, Execution, Holding, Stand
+from btcframe.venues.real.records import Asked, Execution, Holding, Payment, Stand
 from btcframe.venues.real.units import Units
 
 
@@ -74,6 +74,9 @@ class Line(Protocol):
 
     async def holding(self) -> Holding:
         """The position."""
+
+    async def payments(self, since_ns: int) -> tuple[Payment, ...]:
+        """Funding of the market since then; none where that cannot be told."""
 
     async def wallet(self) -> float:
         """Balance of the settle coin, unrealised profit left out."""

@@ -291,15 +291,18 @@ class Office:
         clock_asked, patient_ns = False, self.host.now() + self.times.patience_ns
         while True:
             async with self._slots:
-                order.sent_ns = self.host.now()
-                self.counts["requests"] += 1
-                try:
-                    await send()
-                except LineError as error:
-                    answer = error.answer
-                    self.counts[_COUNTED.get(answer.outcome, "unknown")] += 1
+                if self.line.due_ns(kind):
+                    answer = _NO_ROOM
                 else:
-                    return ACCEPTED
+                    order.sent_ns = self.host.now()
+                    self.counts["requests"] += 1
+                    try:
+                        await send()
+                    except LineError as error:
+                        answer = error.answer
+                        self.counts[_COUNTED.get(answer.outcome, "unknown")] += 1
+                    else:
+                        return ACCEPTED
             wait_ns = max(self.line.due_ns(kind), _LEAST_WAIT_NS)
             if answer.outcome is Outcome.CLOCK and not clock_asked:
                 clock_asked = await self._clock()
@@ -384,4 +387,5 @@ _COUNTED = {
     Outcome.CLOCK: "limited",
     Outcome.UNSENT: "refused",
 }
+_NO_ROOM = Answer(Outcome.LIMITED, OrderReason.RATE, "", "our own limit of requests is reached")
 _TO_ASK = (Outcome.UNKNOWN, Outcome.EXISTS, Outcome.GONE)

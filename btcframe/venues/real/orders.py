@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from btcframe.types import FILL, ORDER, OrderReason, OrderState, StateArray
-from btcframe.venues.real.records import Asked, Execution, Known, Stand
+from btcframe.types import FILL, FUNDING, ORDER, OrderReason, OrderState, StateArray
+from btcframe.venues.real.records import Asked, Execution, Known, Payment, Stand
 
-Report = Callable[[StateArray | None, StateArray | None], None]
-"""ORDER[a] or FILL[b] for the trader; `ns` is written where they are put."""
+Report = Callable[[StateArray | None, StateArray | None, StateArray | None], None]
+"""ORDER[a], FILL[b] or FUNDING[c] for the trader; `ns` is written where they are put."""
 
 
 @dataclass(eq=False)
@@ -148,8 +148,15 @@ class Orders:
             fill["order_id"], fill["venue_ns"] = order.asked.order_id, execution.venue_ns
             fill["ticks"], fill["lots"], fill["fee"] = execution.ticks, execution.lots, execution.fee
             fill["side"], fill["maker"] = execution.side, execution.maker
-            self._report(None, fill)
+            self._report(None, fill, None)
         self._dropped(order)
+
+    def paid(self, payment: Payment, lots: int) -> None:
+        """Funding was settled on `lots`, signed."""
+        record = np.zeros(1, FUNDING)
+        record["venue_ns"], record["rate"] = payment.venue_ns, payment.rate
+        record["position_lots"], record["amount"] = lots, payment.amount
+        self._report(None, None, record)
 
     def _named(self, order: Order, venue_id: str) -> None:
         if venue_id and not order.venue_id:
@@ -182,7 +189,7 @@ class Orders:
         record["ticks"], record["lots"], record["filled_lots"] = order.ticks, order.lots, filled
         record["state"], record["side"], record["why"] = state, asked.side, why
         record["tif"], record["reduce_only"] = asked.tif, asked.reduce_only
-        self._report(record, None)
+        self._report(record, None, None)
 
 
 def _older(stand: Stand, known: Stand) -> bool:

@@ -81,6 +81,15 @@ class Holding(NamedTuple):
     average_price: float  # quote, 0 when flat
 
 
+class Payment(NamedTuple):
+    """Funding that was paid, or received."""
+
+    pay_id: str
+    amount: float  # settle coin, positive is paid
+    rate: float
+    venue_ns: int
+
+
 class Known(NamedTuple):
     """An order as the journal has it."""
 

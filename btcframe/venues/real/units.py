@@ -12,7 +12,7 @@ from typing import Any
 
 from btcframe.types import Instrument, OrderReason, OrderState
 from btcframe.venues.real.dialects import Dialect
-from btcframe.venues.real.records import Execution, Holding, Stand
+from btcframe.venues.real.records import Execution, Holding, Payment, Stand
 
 _MS = 1_000_000
 
@@ -113,6 +113,13 @@ class Units:
             maker=trade.get("takerOrMaker") == "maker",
             venue_ns=_ns(trade.get("timestamp")),
         )
+
+    def payment(self, told: Mapping[str, Any]) -> Payment:
+        """A funding payment of ccxt's. Raises ForeignError."""
+        if not told.get("id"):
+            raise ForeignError("a payment has no id")
+        amount = self.dialect.funding * float(told.get("amount") or 0.0)
+        return Payment(str(told["id"]), amount, float(told.get("rate") or 0.0), _ns(told.get("timestamp")))
 
     def holding(self, position: Mapping[str, Any]) -> Holding:
         """A position of ccxt's; nothing held where it has no size. Raises ForeignError."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from btcframe.api import Intent, Market, Position, Wakes
-from btcframe.types import TimeInForce
+from btcframe.types import Instrument, TimeInForce
 from btcframe_execution.resting import Book, book_of, chance, reprice, rest
 from btcframe_execution.signal import (
     LARGEST,
@@ -80,6 +80,10 @@ class Adaptive:
     def wakes(self) -> Wakes:
         """Every change of the best prices: the order follows them."""
         return Wakes(best=True)
+
+    def suits(self, instrument: Instrument) -> None:
+        """Refuse a size of less than a lot."""
+        wanted_lots(instrument, self.size)
 
     def decide(self, market: Market, position: Position) -> Sequence[Intent]:
         """Cancel what is not wanted or urgent, reprice what works, or submit what is missing."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from btcframe.api import Intent, Market, Position, Wakes
+from btcframe.types import Instrument
 from btcframe_execution.signal import (
     LARGEST,
     check_fee,
@@ -58,6 +59,10 @@ class MarketPolicy:
     def wakes(self) -> Wakes:
         """Closed rows and reports are enough."""
         return Wakes()
+
+    def suits(self, instrument: Instrument) -> None:
+        """Refuse a size of less than a lot."""
+        wanted_lots(instrument, self.size)
 
     def decide(self, market: Market, position: Position) -> Sequence[Intent]:
         """At most one IOC order towards the side the prediction asks for."""

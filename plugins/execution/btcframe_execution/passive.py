@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from btcframe.api import Intent, Market, Position, Wakes
+from btcframe.types import Instrument
 from btcframe_execution.resting import book_of, reprice, rest
 from btcframe_execution.signal import (
     LARGEST,
@@ -64,6 +65,10 @@ class Passive:
     def wakes(self) -> Wakes:
         """Every change of the best prices: the order follows them."""
         return Wakes(best=True)
+
+    def suits(self, instrument: Instrument) -> None:
+        """Refuse a size of less than a lot."""
+        wanted_lots(instrument, self.size)
 
     def decide(self, market: Market, position: Position) -> Sequence[Intent]:
         """Cancel what is not wanted, reprice or give up what works, or submit what is missing."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from btcframe.api import Intent, Market, Position, Wakes
-from btcframe.types import NS, TimeInForce
+from btcframe.types import NS, Instrument, TimeInForce
 from btcframe_execution.resting import book_of, reprice, rest
 from btcframe_execution.signal import (
     LARGEST,
@@ -84,6 +84,10 @@ class Twap:
     def wakes(self) -> Wakes:
         """Every change of the best prices, and ten times a slot."""
         return Wakes(best=True, timer_ns=self.slot_ns // 10)
+
+    def suits(self, instrument: Instrument) -> None:
+        """Refuse a size of less than a lot."""
+        wanted_lots(instrument, self.size)
 
     def decide(self, market: Market, position: Position) -> Sequence[Intent]:
         """Cancel what is not wanted or late, reprice what works, or submit the slice of this slot."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from local_exchange import exchange
 from private_client import INVERSE, LINEAR, SPOT, Trader
 
@@ -293,3 +296,77 @@ def test_categorised_topics_tell_of_their_category() -> None:
     one.order("Buy", "100")
     assert {row["category"] for row in one.heard("order.spot")} == {"spot"} and not one.heard("order")
     assert {row["category"] for row in one.heard("execution.linear")} == {"linear"}
+
+
+ASKED = st.tuples(
+    st.sampled_from(("Buy", "Sell")),
+    st.integers(1, 60),
+    st.integers(-3, 8),  # ticks beyond the side's own best price: from inside the book to through it
+    st.sampled_from(("GTC", "GTC", "GTC", "IOC", "FOK", "PostOnly", "Market")),
+    st.sampled_from((False, False, True)),
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("order"), ASKED),
+        st.tuples(st.just("order"), ASKED),
+        st.tuples(st.just("amend"), st.tuples(st.integers(0, 30), st.integers(1, 60), st.integers(-8, 8))),
+        st.tuples(st.just("cancel"), st.integers(0, 30)),
+        st.tuples(st.just("wait"), st.integers(1, 50)),
+    ),
+    min_size=20,
+    max_size=35,
+)
+
+
+@settings(max_examples=25, derandomize=True, deadline=None)
+@given(STEPS)
+def test_books_orders_and_money_agree_whatever_is_asked(steps: list[tuple[str, Any]]) -> None:
+    one = Trader(exchange(limited=False))
+    book, links = one.exchange.market("BTC/USDT:USDT").book, 0
+    for what, value in steps:
+        bid, ask = one.best()
+        if what == "order":
+            side, lots, away, tif, reduce_only = value
+            links += 1
+            price = "" if tif == "Market" else one.price(bid + away if side == "Buy" else ask - away)
+            kind = {} if tif == "Market" else {"timeInForce": tif}
+            size = f"{lots / 1000:.3f}"
+            done = one.order(side, size, price, reduceOnly=reduce_only, orderLinkId=f"p-{links}", **kind)
+            assert done.code in (0, 110017)
+        elif what == "amend":
+            number, lots, away = value
+            size = f"{lots / 1000:.3f}"
+            one.post(
+                "order/amend", **LINEAR, orderLinkId=f"p-{number}", qty=size, price=one.price(bid + away)
+            )
+        elif what == "cancel":
+            one.post("order/cancel", **LINEAR, orderLinkId=f"p-{value}")
+        else:
+            one.exchange.step(one.exchange.ns + value * NS // 10)
+        truth = one.truth()
+        working = [row for row in truth["orders"] if row["orderStatus"] in ("New", "PartiallyFilled")]
+        assert sorted(row["orderId"] for row in working) == sorted(truth["open"])
+        for side, shown in zip(("Buy", "Sell"), book.shown, strict=True):
+            left = [Decimal(row["leavesQty"]) for row in working if row["side"] == side]
+            assert sum(shown.values()) * Decimal("0.001") == sum(left)
+        buys = [Decimal(row["price"]) for row in working if row["side"] == "Buy"]
+        sells = [Decimal(row["price"]) for row in working if row["side"] == "Sell"]
+        assert max(buys, default=Decimal(0)) * 10 < min(book.asks)
+        assert min(sells, default=Decimal("Infinity")) * 10 > max(book.bids)
+        assert max(buys, default=Decimal(0)) < min(sells, default=Decimal("Infinity"))
+        signs = {"Buy": 1, "Sell": -1, "": 0}
+        held = sum(signs[row["side"]] * Decimal(row["execQty"]) for row in truth["executions"])
+        assert held == sum(signs[row["side"]] * Decimal(row["size"]) for row in truth["positions"])
+        closing = [row for row in working if row["reduceOnly"]]
+        assert all(
+            signs[row["side"]] * held < 0 and Decimal(row["leavesQty"]) <= abs(held) for row in closing
+        )
+    for row in truth["orders"]:
+        own = [fill for fill in truth["executions"] if fill["orderId"] == row["orderId"]]
+        assert (
+            sum(Decimal(fill["execQty"]) for fill in own) == Decimal(row["cumExecQty"]) <= Decimal(row["qty"])
+        )
+        better = [signs[row["side"]] * (Decimal(row["price"]) - Decimal(fill["execPrice"])) for fill in own]
+        assert row["timeInForce"] == "GTC" or all(
+            gain >= 0 for gain in better
+        )  # an amended one had another limit

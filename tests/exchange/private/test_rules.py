@@ -170,6 +170,8 @@ def test_a_body_that_cannot_be_read() -> None:
     assert trader.get("order/create").code == 10001
     assert trader.post("order/realtime").code == 10001
     assert trader.get("order/realtime").code == 10001
+    assert trader.get("order/realtime", category="linear").code == 10001
+    assert trader.get("order/realtime", category="linear", settleCoin="USDT").code == 0
     assert trader.get("account/wallet-balance", accountType="SPOT").code == 10001
     assert trader.get("position/list", category="linear").code == 10001
     assert trader.get("order/history", category="linear", limit="x").code == 10001

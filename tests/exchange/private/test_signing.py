@@ -8,6 +8,7 @@ import pytest
 from local_exchange import START_NS, Client, exchange
 from private_client import KEY, SECRET, Trader, auth, signed
 
+from btcframe.errors import ConfigError
 from btcframe.exchange.core import Exchange
 from btcframe.exchange.faults import parse
 from btcframe.exchange.private.account import Holder
@@ -106,6 +107,18 @@ def test_rights_are_those_of_the_key() -> None:
         said["secret"] == ""
         and Trader(local, key="reads", secret="s").get("user/query-api").result["readOnly"] == 1
     )
+
+
+def test_accounts_have_keys_of_their_own() -> None:
+    with pytest.raises(ConfigError, match="two accounts of the exchange have one key, or one uid"):
+        exchange(holders=(Holder("a", "1", uid=1), Holder("a", "2", uid=2)))
+    with pytest.raises(ConfigError, match="one uid"):
+        exchange(holders=(Holder("a", "1", uid=7), Holder("b", "2", uid=7)))
+    assert [
+        a.uid
+        for a in exchange(holders=(Holder("a", "1"), Holder("b", "2"))).private.service.accounts.values()
+    ] == [100_001, 100_002]
+    assert exchange(holders=()).private.account() is None
 
 
 def test_accounts_do_not_see_each_other() -> None:

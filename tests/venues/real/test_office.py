@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_venue import START_NS, Exchange, Time, Watched, asked
+from scripted_venue import INSTRUMENT, START_NS, Exchange, Time, Watched, asked
 
 from btcframe.api import Action
 from btcframe.errors import ConfigError
@@ -20,7 +20,8 @@ from btcframe.venues.real.line import Heard
 from btcframe.venues.real.office import Office, Request, Times
 from btcframe.venues.real.orders import Orders
 from btcframe.venues.real.outcomes import Outcome
-from btcframe.venues.real.records import Asked, Holding
+from btcframe.venues.real.records import Asked, Holding, Payment
+from btcframe.venues.real.recovery import recover
 
 
 class Venue:
@@ -32,13 +33,16 @@ class Venue:
         self.states: list[tuple[int, str, str]] = []
         self.records: list[Any] = []
         self.fills: list[tuple[int, int]] = []
+        self.funding: list[tuple[float, ...]] = []
         self.orders = Orders(self._report)
         times = Times(in_flight=2, sleep=time.sleep)
         self.office = Office(exchange, journal, self.orders, self.watched.host, times, step)
         self.keeper = Keeper(self.office, {})
         exchange.hear = self.keeper.heard
 
-    def _report(self, orders: Any, fills: Any) -> None:
+    def _report(self, orders: Any, fills: Any, funding: Any) -> None:
+        if funding is not None:
+            self.funding += [tuple(map(float, p)) for p in funding[["rate", "position_lots", "amount"]]]
         if orders is not None:
             self.records.append(orders[0])
             state, why = OrderState(orders["state"][0]), OrderReason(orders["why"][0])
@@ -85,7 +89,7 @@ async def venue(
     time = exchange.time if exchange else Time()
     with journal_of(path / "account.sqlite", "BTC/USDT:USDT") as journal:
         made = Venue(exchange or Exchange(time), journal, time, step)
-        made.found = await made.keeper.recover(opening)  # type: ignore[attr-defined]
+        made.found = await recover(made.keeper, opening)  # type: ignore[attr-defined]
         try:
             yield made
         finally:
@@ -202,14 +206,15 @@ def test_a_refused_order_is_rejected(tmp_path: Path, outcome: Outcome, why: str)
 def test_a_limit_is_waited_for_a_while_and_a_clock_is_asked_for_once(tmp_path: Path) -> None:
     async def test() -> None:
         async with venue(tmp_path) as v:
-            v.exchange.due = NS // 2
+            v.exchange.limit_ns = NS // 2
             v.exchange.faults += [(Outcome.LIMITED, False), (Outcome.CLOCK, False)]
             await v.do(submit(asked(1)))
             assert v.states == [(1, "ACCEPTED", "NONE")] and v.exchange.clocks == 2  # and at the start
-            v.exchange.due = 600 * NS  # shut out
+            v.exchange.limit_ns = 600 * NS  # shut out
             v.exchange.faults.append((Outcome.LIMITED, False))
             await v.do(submit(asked(2)))
-            assert v.last == (2, "REJECTED", "VENUE")
+            assert v.last == (2, "REJECTED", "RATE")
+            v.time.ns += 600 * NS
             v.exchange.faults += [(Outcome.CLOCK, False), (Outcome.CLOCK, False)]
             await v.do(submit(asked(3)))
             assert v.last == (3, "REJECTED", "VENUE")
@@ -342,6 +347,70 @@ def test_a_fill_by_somebody_else_stops_the_trader(tmp_path: Path) -> None:
             v.time.ns += 40 * NS
             await v.keeper.tick()
             assert len(v.watched.stops) == 2  # said once
+
+    run(test)
+
+
+def test_an_order_that_works_after_it_was_given_up_is_canceled(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with venue(tmp_path) as v:
+            v.exchange.faults.append((Outcome.UNKNOWN, False))
+            await v.do(submit(asked(1, ns=v.time.ns)))
+            assert v.states == [(1, "REJECTED", "LOST")]
+            v.exchange.rest(asked(1).link, 10)
+            await v.keeper.check("a test")
+            await v.quiet()
+            assert v.exchange.orders[asked(1).link].state is OrderState.CANCELED
+            assert [code for code, _ in v.watched.stops] == ["reconcile"]
+            assert v.states == [(1, "REJECTED", "LOST")]
+
+    run(test)
+
+
+def test_an_order_that_ended_while_it_was_asked_for_is_nobodys(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with venue(tmp_path) as v:
+            await v.do(submit(asked(1)))
+            works = await v.exchange.open_orders()
+            v.exchange.fill(asked(1).link, 10)
+
+            async def as_before() -> Any:
+                return works
+
+            v.exchange.open_orders = as_before  # type: ignore[method-assign]
+            await v.keeper.check("a test")
+            await v.quiet()
+            assert v.watched.stops == []
+            v.exchange.rest("bffedcba987654-1")
+            del v.exchange.open_orders
+            await v.keeper.check("a test")
+            assert "another btcframe" in v.watched.stops[0][1]
+
+    run(test)
+
+
+def test_funding_is_asked_for_when_it_is_due_and_booked_once(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with venue(tmp_path) as v:
+            await v.do(submit(asked(1)))
+            v.exchange.fill(asked(1).link, 10)
+            await v.keeper.tick()
+            every_ns = INSTRUMENT.funding_ns
+            due_ns = (v.time.ns // every_ns + 1) * every_ns
+            v.time.ns = due_ns + NS
+            await v.keeper.tick()
+            v.time.ns = due_ns + 3 * NS
+            await v.keeper.tick()
+            assert v.funding == []  # not told yet
+            v.exchange.paid.append(Payment("p1", 0.06, 0.0001, due_ns))
+            for seconds in (6, 9, 3600):
+                v.time.ns = due_ns + seconds * NS
+                await v.keeper.tick()
+            assert v.funding == [(0.0001, 10.0, 0.06)]
+            v.exchange.paid.append(Payment("p2", -0.03, -0.00005, due_ns + every_ns))
+            v.time.ns = due_ns + every_ns + 5 * NS
+            await v.keeper.tick()
+            assert v.funding[1:] == [(-0.00005, 10.0, -0.03)]
 
     run(test)
 

@@ -120,6 +120,13 @@ def test_a_trade_that_cannot_be_booked_is_an_error(change: dict[str, Any], messa
         UNITS.execution({**TRADE, **change})
 
 
+def test_payments() -> None:
+    told = {"id": "p", "amount": 0.06, "rate": 0.0001, "timestamp": 2}
+    assert UNITS.payment(told) == ("p", 0.06, 0.0001, 2_000_000)
+    with pytest.raises(ForeignError, match="a payment has no id"):
+        UNITS.payment({**told, "id": None})
+
+
 def test_positions() -> None:
     assert UNITS.holding({}) == (0, 0.0)
     assert UNITS.holding({"contracts": 0.02, "side": "short", "entryPrice": 60000.5}) == (-20, 60000.5)

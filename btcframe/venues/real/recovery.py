@@ -1,0 +1,117 @@
+"""The start of a session: what an earlier one left is settled, and what the account holds is known."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from btcframe.errors import ConfigError
+from btcframe.types import OrderState
+from btcframe.venues.real.keeper import OVERLAP_NS, Keeper
+from btcframe.venues.real.office import Office
+from btcframe.venues.real.orders import Order
+from btcframe.venues.real.reconcile import Plan
+from btcframe.venues.real.records import PREFIX, Execution, Holding, Stand
+
+SHOWN = 5
+"""Orders that a message names at most."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found at the start.
+
+    Parameters
+    ----------
+    holding : Holding
+    wallet : float
+    fills : tuple of Execution      of earlier sessions, that happened while nobody was here
+    numbers : mapping               of their orders, by link
+    notes : tuple of str            in words
+    """
+
+    holding: Holding
+    wallet: float
+    fills: tuple[Execution, ...] = ()
+    numbers: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+async def recover(keeper: Keeper, opening: bool) -> Found:
+    """Settle what an earlier session left: nothing of ours works afterwards, and every fill is known.
+
+    Parameters
+    ----------
+    keeper : Keeper
+    opening : bool      False: orders of ours that are in no journal of this account are canceled, too
+
+    Raises
+    ------
+    ConfigError
+        If there are such orders, and `opening`.
+    LineError
+        If the exchange does not answer.
+    """
+    office = keeper.office
+    journal, line = office.journal, office.line
+    left = [office.orders.take_over(known) for known in journal.working()]
+    fresh = not journal.last_ns and not left
+    theirs_ns = office.host.now() - (await line.clock()).offset_ns
+    keeper.begin(
+        theirs_ns - OVERLAP_NS if fresh else 0
+    )  # what was filled before the first session is none of ours
+    works = await line.open_orders()
+    left += [keeper.adopt(stand) for stand in _strays(works, left, office, opening)]
+    notes = list(await asyncio.gather(*(_ended(office, order) for order in left)))
+    if persons := sum(not stand.link.startswith(PREFIX) for stand in works):
+        notes.append(f"{persons} orders of somebody else work on the account; they are left alone")
+    plan, holding = await keeper.compare()
+    fresh_fills = keeper.take_in(plan)
+    numbers = journal.numbers(e.link for e in fresh_fills)
+    fills = tuple(e for e in fresh_fills if e.link in numbers)
+    if fills:
+        notes.append(f"{len(fills)} fills of an earlier session had been missed")
+    notes.append(_adjusted(office, plan, "before the journal began" if fresh else "that no fill explains"))
+    if not office.commit():
+        notes.append(f"the journal cannot be written: {journal.failure}")
+    keeper.began()
+    return Found(holding, await line.wallet(), fills, numbers, tuple(filter(None, notes)))
+
+
+def _strays(works: tuple[Stand, ...], left: list[Order], office: Office, opening: bool) -> list[Stand]:
+    """Working orders of ours that no session is thought to have: given up as lost, or another btcframe's."""
+    links = {order.asked.link for order in left}
+    strays = [s for s in works if s.link.startswith(PREFIX) and s.link not in links]
+    known = office.journal.numbers(s.link for s in strays)
+    others = [s.link for s in strays if s.link not in known]
+    if others and opening:
+        raise ConfigError(
+            f"{len(others)} orders of another btcframe work on the account: {', '.join(others[:SHOWN])}",
+            where="venue",
+            hint="They are in no journal of this directory, so another trader may be alive.",
+            next="Stop it; then btcframe session flatten, or cancel them by hand. Is venue.journal its directory?",
+        )
+    return strays
+
+
+async def _ended(office: Office, order: Order) -> str:
+    """See to it that an earlier session's order is over; what became of it, in words, where that is worth saying."""
+    link = order.asked.link
+    async with order.turn:
+        await office.resolve(order)
+        worked = not order.final
+        if worked:
+            await office.cancel(order)
+    if order.stand is not None and order.stand.state is OrderState.REJECTED:
+        return f"order {link} never arrived"
+    return f"order {link} still worked, and was canceled" if worked else ""
+
+
+def _adjusted(office: Office, plan: Plan, why: str) -> str:
+    """Take the position as the exchange tells it; what that changes, in words."""
+    if not plan.difference:
+        return ""
+    office.journal.adjusted(office.host.now(), plan.difference, why)
+    size, more = office.line.units.size(abs(plan.difference)), "more" if plan.difference > 0 else "less"
+    return f"the account holds {size} {more} than our fills add up to, {why}"
