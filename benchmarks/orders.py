@@ -31,17 +31,18 @@ from benchmarks.live import DEPTH, PACED, STREAM
 from benchmarks.live import exchange as player
 from benchmarks.main import BTCFRAME, process
 from btcframe.api import Action, Intent, Market, Position, Wakes
-from btcframe.config import Trade
 from btcframe.endpoints import LOCAL_KEY, LOCAL_SECRET
 from btcframe.hookspecs import hookimpl
 from btcframe.live.opening import opened
 from btcframe.plugins import Catalog, discover
 from btcframe.run import Run, describe
+from btcframe.sections import Trade
 from btcframe.sources.bybit.market import Market as Listed
 from btcframe.sources.bybit.protocol import BybitAdapter
 from btcframe.sources.bybit.source import Bybit
 from btcframe.sources.live.adapter import Topic
 from btcframe.sources.live.feed import LiveFeed, Settings
+from btcframe.sources.live.link import Limits
 from btcframe.types import Frame, TimeInForce
 from btcframe.venues.real import gateway
 
@@ -63,7 +64,7 @@ class Wired(NamedTuple):
         instrument = STREAM.instrument._replace(min_notional=5.0)
         return LiveFeed(
             BybitAdapter(Listed(instrument, "BTCUSDT", DEPTH), self.url, "", topics, clock_every=0.0),
-            Settings(),
+            Settings(Limits(connect=60.0, answer=60.0)),
         )
 
     def decode(self, frames: Iterable[list[Frame]]) -> Any:

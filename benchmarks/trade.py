@@ -25,10 +25,10 @@ from benchmarks.frame import table
 from benchmarks.live import PACE, PACED, STREAM, adapter, exchange, plain
 from benchmarks.main import BTCFRAME, process
 from btcframe.api import Batch
-from btcframe.config import Trade
 from btcframe.live.opening import opened
 from btcframe.plugins import discover
 from btcframe.run import Run, describe
+from btcframe.sections import Trade
 from btcframe.sources.bybit.source import Bybit
 from btcframe.sources.live.feed import LiveFeed, Settings
 from btcframe.types import Frame

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from btcframe.config import Engine, duration, splitter
+from btcframe.config import duration, splitter
 from btcframe.engine import Where
 from btcframe.errors import ConfigError, did_you_mean
 from btcframe.models.promotions import check_alias
+from btcframe.sections import Engine
 
 FSYNC = ("always", "interval", "never")
 """What spool.fsync may be."""

@@ -8,7 +8,9 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -71,8 +73,11 @@ def _session(asked: Mapping[str, Any], found: Any) -> None:
             here = Place(Path(asked["folder"]), found, at, asked["count"])
             print(here.said(here.session(asked["seconds"], **asked["changes"])))
         code = 0
+    except Exception:  # noqa: BLE001 - nobody else tells: it must not come back to where it was forked
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code)
 
 
@@ -151,6 +156,14 @@ class Killing:
         private = self.place.at.exchange.private
         truth: dict[str, Any] = self.place.at.call(lambda: private.service.truth(private.account()))
         return truth
+
+    def until_it_orders(self, pid: int) -> None:
+        """Wait for the first order of a session, or its end."""
+        before = self.orders()
+        with contextlib.suppress(ProcessLookupError):
+            while self.orders() == before:
+                os.kill(pid, 0)
+                threading.Event().wait(0.02)
 
     def orders(self) -> int:
         """How many orders the exchange has ever seen of ours."""

@@ -18,7 +18,6 @@ from jobs.small import Said, make_run
 
 from btcframe import jobs
 from btcframe.api import Action, Column, Intent, Market, Position, Wakes
-from btcframe.config import Lane, Record, Trade
 from btcframe.errors import StoreError
 from btcframe.exchange.core import Exchange
 from btcframe.exchange.faults import parse
@@ -27,6 +26,7 @@ from btcframe.exchange.server import Served, served
 from btcframe.hookspecs import hookimpl
 from btcframe.plugins import Catalog, discover
 from btcframe.run import Run
+from btcframe.sections import Lane, Record, Trade
 from btcframe.stores.delta import Delta
 from btcframe.types import OrderState, TimeInForce
 from btcframe.venues.sim import Sim

@@ -1,13 +1,11 @@
-"""The example that only looks on, installed as a stranger has it: its own tests, its contract, a run that it tells of."""
+"""The example that only looks on, installed as a stranger has it: a run that it tells of. Its own tests stand beside it."""
 
 from __future__ import annotations
 
 import http.server
 import json
-import os
 import queue
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,15 +46,6 @@ def heard() -> Iterator[tuple[str, queue.Queue[str]]]:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/canary-70b1", told
         server.shutdown()
-
-
-def test_its_own_tests_pass_where_it_is_installed(site: Path, tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", str(EXAMPLE / "tests")],
-        cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(site)}, capture_output=True, text=True, check=False,
-        timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-3000:]
 
 
 def test_a_run_that_fails_is_told_of_and_the_address_is_written_nowhere(

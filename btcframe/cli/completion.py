@@ -165,7 +165,7 @@ def _runs() -> list[str]:
 
 def _models(command: str) -> list[str]:
     """Aliases and models of the registry that stands where one works, and the runs that have models."""
-    from btcframe.config import Promote
+    from btcframe.sections import Promote
     from btcframe.errors import StoreError
     from btcframe.models.promotions import is_model, read_aliases
 

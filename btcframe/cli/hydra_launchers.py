@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -225,6 +226,8 @@ class Jobs(Launcher):
             return functools.partial(on_cluster, jobs=at_once, address=self.address)
         n_jobs = min(jobs, self.n_jobs if self.n_jobs > 0 else len(os.sched_getaffinity(0)))
         n_jobs = 1 if self.how == "basic" else n_jobs
+        for module in (f"btcframe.jobs.{self.sweeping.verb}", *_SHARED):
+            importlib.import_module(module)
         return functools.partial(
             side_by_side, jobs=n_jobs, threads=share(n_jobs), printed=self.how == "basic"
         )
@@ -234,6 +237,10 @@ class Jobs(Launcher):
         if path and job.state == COMPLETE and job.value is None:  # a job of before, whose sweep was killed
             ledger.put(job := replace(job, value=objective(ledger.place(job), path)))
         return JobReturn(overrides=list(job.overrides), status=JobStatus.COMPLETED, _return_value=job.value)
+
+
+_SHARED = ("deltalake", "pandas", "pyarrow.parquet", "rich.progress")
+"""What any job imports sooner or later: once, before jobs are forked. Those of them that start threads do so later."""
 
 
 def quoted(text: str) -> str:

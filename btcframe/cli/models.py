@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 from btcframe.cli import models_told
 from btcframe.cli.arguments import parsed
-from btcframe.config import Promote
 from btcframe.errors import ConfigError, did_you_mean
 from btcframe.learning.promotion import candidate, check_promoted, line, offer
 from btcframe.models.gate import may_promote
 from btcframe.models.promotions import DIGITS, PRODUCTION
 from btcframe.models.registry import Registry
 from btcframe.plugins import discover
+from btcframe.sections import Promote
 
 _FLAGS: Mapping[str, Mapping[str, bool]] = {
     "list": {"--json": False, "--registry": True},

@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from btcframe.api import Action, Gateway, Host, Intent
+from btcframe.api import Action, Gateway, Host, Intent, Reports
 from btcframe.doctor.beside import Asking, Seen, beside
 from btcframe.doctor.finding import Finding, Level
 from btcframe.errors import BtcframeError, ConfigError, DoctorError
 from btcframe.plugins import Catalog
-from btcframe.types import EVENT, NS, Instrument, OrderState, TimeInForce
+from btcframe.types import EVENT, NS, Instrument, OrderReason, OrderState, TimeInForce
 from btcframe.venues.ccxt import Ccxt
 from btcframe.venues.real.records import link_of
 
@@ -161,7 +161,6 @@ class _Smoke:
         intent = Intent(Action.SUBMIT, 1, lots, ticks, TimeInForce.POST_ONLY, reason="smoke")
         self.gateway.submit(1, intent, time.time_ns())
         self._until(lambda: 1 in self.heard.orders, "the order was sent, and nothing came back")
-        self._must_work("refused")
         yield _ok(
             f"placed: buy {size:g} at {price:g}, post-only, {100 * AWAY:g} % below the bid, as {self.link}"
         )
@@ -177,7 +176,9 @@ class _Smoke:
         yield _ok(f"amended to {self.instrument.price(further):g}, heard and seen by asking")
         self.gateway.cancel(1, time.time_ns())
         self._until(
-            lambda: OrderState(int(self.heard.orders[1]["state"])).final, "the cancel is not heard of"
+            lambda: OrderState(int(self.heard.orders[1]["state"])).final,
+            "the cancel is not heard of",
+            ends=True,
         )
         state = OrderState(int(self.heard.orders[1]["state"]))
         if state is not OrderState.CANCELED:
@@ -203,40 +204,41 @@ class _Smoke:
             return Finding("smoke", Level.FAIL, said, _CLEAN)
         return _ok(f"nothing is left: no order of ours works, {held:+,} lots are held as before")
 
-    def _must_work(self, otherwise: str) -> None:
-        order = self.heard.orders[1]
-        if OrderState(int(order["state"])).final:
-            state, why = OrderState(int(order["state"])).name.lower(), int(order["why"])
-            raise DoctorError(
-                f"the order was {otherwise}: {state}, reason {why}; {'; '.join(self.heard.stops)}"
-            )
-
     def _must_stand(self, ticks: int, lots: int) -> None:
         """The exchange answers that the order works so. What it has just confirmed may take it a moment to tell."""
         until = time.monotonic() + PATIENCE
-        while True:
-            seen = self._ask(self.asking.find(self.link))
-            if seen == Seen(ticks, lots, 0, True):
-                return
+        while (seen := self._ask(self.asking.find(self.link))) != Seen(ticks, lots, 0, True):
+            self._listen()
             if time.monotonic() > until:
                 raise DoctorError(
                     f"asked for it, the exchange says {seen}; it should be {ticks} ticks, {lots} lots"
                 )
-            time.sleep(LOOK)
 
-    def _until(self, done: Callable[[], bool], otherwise: str) -> None:
-        """Hear what the venue tells until it is so."""
-        until, nothing = time.monotonic() + PATIENCE, np.empty(0, EVENT)
+    def _until(self, done: Callable[[], bool], otherwise: str, *, ends: bool = False) -> None:
+        """Hear what the venue tells until it is so; the order works meanwhile, unless it is to end."""
+        until = time.monotonic() + PATIENCE
         while True:
-            self._hear(self.gateway.advance(nothing, time.time_ns() + int(LOOK * NS))[1])
-            if self.heard.filled:
-                raise DoctorError(f"the order was filled: {self.heard.filled} lots")
+            self._listen(ends=ends)
             if done():
                 return
             if self.heard.stops or time.monotonic() > until:
                 raise DoctorError("; ".join([otherwise, *self.heard.stops]))
 
-    def _hear(self, reports: Any) -> None:
+    def _listen(self, *, ends: bool = False) -> None:
+        """Hear for a moment. Raises DoctorError where the order was filled, or is over and nobody has canceled it."""
+        _, reports = self.gateway.advance(np.empty(0, EVENT), time.time_ns() + int(LOOK * NS))
+        self._hear(reports)
+        if self.heard.filled:
+            raise DoctorError(f"the order was filled: {self.heard.filled} lots")
+        order = self.heard.orders.get(1)
+        if order is not None and not ends and OrderState(int(order["state"])).final:
+            state, why = OrderState(int(order["state"])), OrderReason(int(order["why"]))
+            told = "; ".join(
+                [f"the order is {state.name.lower()}, reason {why.name.lower()}", *self.heard.stops]
+            )
+            raise DoctorError(told)
+
+    def _hear(self, reports: Reports) -> None:
         for order in reports.orders:
             self.heard.orders[int(order["order_id"])] = order.copy()
         self.heard.filled += int(reports.fills["lots"].sum())

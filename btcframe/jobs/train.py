@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from btcframe.api import Model
 from btcframe.combinatorial import Combinatorial
-from btcframe.config import Validation
 from btcframe.config import splitter as splitter_of
 from btcframe.errors import BtcframeError
 from btcframe.jobs import build as build_job
@@ -36,6 +35,7 @@ from btcframe.report.trials import trials_of
 from btcframe.report.worth import Worth, round_trip_bps, worth_of
 from btcframe.run import Run
 from btcframe.scratch import take
+from btcframe.sections import Validation
 from btcframe.settings import engine
 from btcframe.truth import expected_name, known, read_truth
 from btcframe.types import Floats, Ints

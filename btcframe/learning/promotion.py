@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from btcframe.config import Promote
 from btcframe.errors import ModelError, PromotionError
 from btcframe.learning.folds import FINAL, MODELS, saved_folds
 from btcframe.learning.tables import TrainingTable
@@ -18,6 +17,7 @@ from btcframe.models.artefacts import MANIFEST, read_manifest
 from btcframe.models.gate import RULE, may_promote
 from btcframe.models.registry import Promoted, Registry
 from btcframe.run import Run, any_manifest, load_manifest
+from btcframe.sections import Promote
 from btcframe.types import duration_ns
 
 _TOLD = ("id", "verb", "started", "command", "config_hash")

@@ -10,6 +10,12 @@ from btcframe.types import NS, duration_name
 from btcframe.watch.observed import Observed
 from btcframe.watch.status import stands
 
+_ASKED = {
+    "requests": "requests", "refused": "refused", "limited": "held up by limits", "unknown": "of unknown outcome",
+    "lost": "orders that never arrived", "dropped": "times a stream broke", "missed": "fills that no stream told of",
+}  # fmt: skip
+"""What of a venue's counters is told at the end, in words."""
+
 WAITING = 0.1
 """Share of the lane's memory in use that is worth a word."""
 
@@ -68,8 +74,12 @@ def _model(told: Mapping[str, Any]) -> list[str]:
 
 
 def _troubles(counters: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    lane, shed, spool = (counters.get(part, {}) for part in ("lane", "shed", "spool"))
+    lane, shed, spool, venue = (counters.get(part, {}) for part in ("lane", "shed", "spool", "venue"))
     found = []
+    if not venue.get("up", 1):
+        found.append("the exchange's private stream is away")
+    if venue.get("journal_waiting"):
+        found.append("the journal waits for the disk")
     if shed.get("shut"):
         found.append("overloaded: the market is left out")
     if lane["failures"]:
@@ -114,6 +124,9 @@ def ending(plain: Mapping[str, Any], stopped: str, predicted: bool, store: str, 
             f"Left out under overload: {counted(shed['shed'], 'message')} in {counted(shed['times'], 'gap')}, "
             f"and {counted(shed['spared'], 'optional one')}"
         )
+    if venue := counters.get("venue"):
+        told = [f"{venue[name]:,} {what}" for name, what in _ASKED.items() if venue.get(name)]
+        lines.append(f"Exchange: {', '.join(told) or 'nothing was asked of it'}")
     most = f"at most {lane['most_bytes'] / 1e6:,.1f} MB of {memory / 1e6:,.0f} waited to be written"
     died = f"; its thread was restarted {counted(lane['restarts'], 'time')}" if lane["restarts"] else ""
     lines.append(f"Slow lane: {counted(lane['items'], 'item')}, {most}{died}")

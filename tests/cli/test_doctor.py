@@ -52,9 +52,6 @@ def test_its_settings(capsys: pytest.CaptureFixture[str]) -> None:
         (["--jsn"], "Did you mean --json?"),
         (["now"], "btcframe doctor takes no 'now'"),
         (["model=ridge"], "btcframe doctor does not look at it"),
-        (["store.pth=x"], "Did you mean store.path?"),
-        (["store=timescle"], "Did you mean store=timescale?"),
-        (["hydra.run.dir=x"], "btcframe doctor is no job"),
     ],
 )
 def test_what_it_refuses(arguments: list[str], said: str) -> None:

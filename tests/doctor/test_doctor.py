@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import pytest
 from spool.spooled import records
 
-from btcframe.config import Spool
 from btcframe.doctor import Finding, Level, checks_for_trading, examined, failed
 from btcframe.doctor import account as of_account
 from btcframe.doctor.caches import cache_of, caches, folders
@@ -32,6 +31,7 @@ from btcframe.exchange.listed import made
 from btcframe.exchange.server import Served, served
 from btcframe.hookspecs import hookimpl
 from btcframe.plugins import Catalog, discover
+from btcframe.sections import Spool
 from btcframe.spool import keep
 from btcframe.watch.processes import this_process
 from btcframe.watch.status import write_status

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from btcframe.config import Record, Spool
 from btcframe.plugins import Catalog
 from btcframe.run import Quiet, Run
+from btcframe.sections import Record, Spool
 
 
 class Said(Quiet):

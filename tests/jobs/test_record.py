@@ -18,7 +18,6 @@ from rich.console import Console
 
 from btcframe.api import Batch
 from btcframe.cli.console import Terminal
-from btcframe.config import Record
 from btcframe.errors import ConfigError, DataError
 from btcframe.hookspecs import hookimpl
 from btcframe.jobs import backtest, build, facts, regimes, train
@@ -27,6 +26,7 @@ from btcframe.jobs import replay as replay_job
 from btcframe.jobs import run as run_all
 from btcframe.plugins import Catalog, discover
 from btcframe.run import Run, load_manifest
+from btcframe.sections import Record
 from btcframe.session_log import FrameItem, Keeping, SessionLog, SessionWriter
 from btcframe.sessions.recording import Meter, counters_of, until_stopped
 from btcframe.sessions.session import SESSION

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -9,15 +10,18 @@ from typing import Any
 
 import pytest
 from live_sessions import SETTINGS, catalog
-from real_venue import Local, local
+from local_exchange import market
+from real_venue import Local
 
-from btcframe.config import Lane, Trade
 from btcframe.errors import BtcframeError, ModelError
+from btcframe.exchange.core import Exchange
 from btcframe.exchange.private.account import Holder
+from btcframe.exchange.server import served
 from btcframe.jobs import trade
 from btcframe.jobs import train as train_job
 from btcframe.plugins import Catalog
 from btcframe.run import Run
+from btcframe.sections import Lane, Trade
 
 from jobs.small import make_run  # isort: skip
 
@@ -27,7 +31,6 @@ SECRET = "canary-secret-90d2"
 HOLDERS = (
     Holder("good", SECRET, 1),
     Holder("reader", SECRET, 2, read_only=True),
-    Holder("noorders", SECRET, 3, rights=("Position",)),
     Holder("hedger", SECRET, 4, hedge=True),
     Holder("unset", SECRET, 5, leverage=Decimal(0)),
 )
@@ -40,8 +43,10 @@ def found() -> Catalog:
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[Local]:
-    with local(*HOLDERS) as made:
-        yield made
+    markets = [market("BTC/USDT:USDT", 1, seconds=3600.0), market("BTC/USD:BTC", 2, seconds=3600.0)]
+    exchange = Exchange(markets, start_ns=time.time_ns(), holders=HOLDERS)
+    with served(exchange) as at:
+        yield Local(at, exchange)
 
 
 def session(folder: Path, found: Catalog, exchange: Local, **changes: Any) -> Run:
@@ -79,10 +84,8 @@ def orders_of(exchange: Local, key: str) -> int:
     ("key", "changes", "said", "do"),
     [
         ("reader", {}, "the key may only read", "Make a key that may do just that"),
-        ("noorders", {}, "the key lacks the right ContractTrade: Order", "Make a key that may do just that"),
         ("hedger", {}, "the market is in hedge mode", "Switch the market to one-way mode at the exchange"),
         ("unset", {}, "the leverage is unset", "Set it at the exchange"),
-        ("good", {"venue": {"leverage": 3.0}}, "the leverage is 10, venue.leverage says 3", "venue.leverage=10"),
         ("nobody", {}, "10003", "a key belongs to one endpoint"),
         ("good", {"source": {"symbol": "BTC/USDX:USDX"}}, "there is no instrument BTC/USDX:USDX", "BTC/USDT:USDT"),
         ("good", {"source": {"symbol": "BTCUSDT"}}, "'BTCUSDT' is not ccxt's", "linear BTC/USDT:USDT"),
@@ -135,9 +138,14 @@ def test_a_model_of_another_market(
     trained = make_run(tmp_path, found, "trained", verb="train")
     with trained.recorded():
         train_job.main(trained)
-    for path in trained.dir.rglob("*.json"):  # the sources that need no files have one market
-        path.write_text(path.read_text().replace("BTC/USDT:USDT", "ETH/USDT:USDT"))
-    run = session(tmp_path, found, exchange, trained=str(trained.dir), clock={"plugin": "time"})
+    run = session(
+        tmp_path,
+        found,
+        exchange,
+        trained=str(trained.dir),
+        clock={"plugin": "time"},
+        source={"symbol": "BTC/USD:BTC"},
+    )
     run.config["features"] = trained.config["features"]
     told = refused(run, ModelError)
-    assert "trained on ETH/USDT:USDT, the source is of BTC/USDT:USDT" in told
+    assert "trained on BTC/USDT:USDT, the source is of BTC/USD:BTC" in told

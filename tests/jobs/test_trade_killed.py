@@ -6,7 +6,6 @@ A sample: every step and 200 random kills are tests/drills/test_kill.py, every f
 from __future__ import annotations
 
 import json
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +30,16 @@ def test_both_sides_have_the_same_books_after_kills_and_faults(tmp_path: Path) -
             assert there.session(30.0, kill_at=step) == -9, there.said()
             held, _ = there.recovered()
         replays(there, whole=False)
-        assert there.session(2.5, then=lambda pid: with_faults(there)) == 0, there.said()
+        assert there.session(2.5, then=lambda pid: with_faults(there, pid)) == 0, there.said()
         it_went_on_with_what_was_held(there, held)
         replays(there, whole=True)
         assert there.recovered()[0] == int(tables_of(there)["equity"]["position_lots"][-1])
         an_order_is_told_with_what_the_exchange_said(there)
 
 
-def with_faults(there: Killing) -> None:
+def with_faults(there: Killing, pid: int) -> None:
     """From the first order on everything goes wrong once."""
-    before = there.orders()
-    while there.orders() == before:
-        threading.Event().wait(0.02)
+    there.until_it_orders(pid)
     for fault in FAULTS:
         there.place.inject(fault)
 

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from live_sessions import SETTINGS, Moody, Nervous, Place, place
 
-from btcframe.config import Promote
 from btcframe.hookspecs import hookimpl
 from btcframe.jobs import train as train_job
 from btcframe.models.artefacts import read_manifest
 from btcframe.models.registry import Registry
 from btcframe.plugins import Catalog, discover
 from btcframe.run import Run, load_manifest
+from btcframe.sections import Promote
 from btcframe.session_log import CommandItem, SessionLog
 from btcframe.sessions.replaying import play_again
 from btcframe.sessions.reporting import gather

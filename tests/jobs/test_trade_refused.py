@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from live_sessions import SETTINGS, Place, catalog, place
 
-from btcframe.config import Lane, Record, Trade
 from btcframe.doctor import Finding, Level
 from btcframe.errors import ConfigError, DataError, ModelError
 from btcframe.jobs import trade
 from btcframe.jobs import train as train_job
 from btcframe.plugins import Catalog
 from btcframe.run import Run
+from btcframe.sections import Lane, Record, Trade
 from btcframe.sessions.session import ACCOUNT
 from btcframe.settings import check_settings
 

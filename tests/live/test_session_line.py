@@ -57,6 +57,8 @@ def test_a_session_in_a_line() -> None:
         ({"shed": {"shut": 1}}, "overloaded: the market is left out"),
         ({"lane": COUNTERS["lane"] | {"failures": 3}}, "not written for 3 attempts"),
         ({"spool": {"failures": 2, "rows": 1000, "memory": 5}}, "the store is away, 1,005 rows wait"),
+        ({"venue": {"up": 0}}, "the exchange's private stream is away"),
+        ({"venue": {"up": 1, "journal_waiting": 2}}, "the journal waits for the disk"),
     ],
 )
 def test_trouble_comes_first(change: dict[str, Any], first: str) -> None:
@@ -90,6 +92,24 @@ def test_the_model_at_the_end() -> None:
         "Columns that are not as in training (PSI above 0.25): 2, first a 0.90, b 0.30",
         "Live IC: 5s +0.123 (-0.020 … +0.260)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("venue", "said"),
+    [
+        ({"up": 1, "requests": 1278, "refused": 0, "unknown": 2, "missed": 3},
+         ["Exchange: 1,278 requests, 2 of unknown outcome, 3 fills that no stream told of"]),
+        ({"up": 1, "requests": 0}, ["Exchange: nothing was asked of it"]),
+        ({}, []),
+    ],
+)  # fmt: skip
+def test_what_passed_with_an_exchange(venue: dict[str, int], said: list[str]) -> None:
+    plain = {
+        "first_ns": 0, "last_ns": NS, "contained": {}, "state": "active", "cause": "", "latency": {},
+        "model": MODEL | {"step": ""}, "counters": COUNTERS | {"venue": venue},
+    }  # fmt: skip
+    lines = ending(plain, "asked", True, "Store: 70 rows", 256_000_000).splitlines()
+    assert [line for line in lines if line.startswith("Exchange")] == said
 
 
 def test_a_model_that_has_seen_the_market_proves_nothing() -> None:

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from live_sessions import catalog
 
-from btcframe.config import Lane, Promote, Trade
 from btcframe.errors import DataError, ModelError
 from btcframe.hookspecs import hookimpl
 from btcframe.jobs import backtest as backtest_job
@@ -23,6 +22,7 @@ from btcframe.models.profile import profile_of
 from btcframe.models.registry import Registry
 from btcframe.plugins import Catalog, discover
 from btcframe.run import Run
+from btcframe.sections import Lane, Promote, Trade
 from btcframe.sessions.predictors import Chosen, predictors, traded_folds
 from btcframe.sessions.records import records_of
 from btcframe.types import NS

@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jobs.small import make_run
 
-from btcframe.config import Record
 from btcframe.errors import DataError
 from btcframe.jobs import build, record
 from btcframe.learning import building
 from btcframe.run import Run
+from btcframe.sections import Record
 from btcframe.session_log import SessionLog
 from btcframe.sessions import saved_state
 from btcframe.sessions import warm_start as ws

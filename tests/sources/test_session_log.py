@@ -20,13 +20,13 @@ from jobs.small import make_run
 
 from btcframe.api import Batch
 from btcframe.clocks.time import TimeClock
-from btcframe.config import Record
 from btcframe.errors import ConfigError, DataError, PluginError
 from btcframe.hookspecs import hookimpl
 from btcframe.jobs import record as record_job
 from btcframe.pipeline import Pipeline
 from btcframe.plugins import discover
 from btcframe.provenance import code_of
+from btcframe.sections import Record
 from btcframe.session_log import LOG, Keeping, SessionLog, SessionWriter, part_paths
 from btcframe.sources.bybit.decoder import BybitDecoder
 from btcframe.sources.bybit.market import Market

@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 from stores.every_row import START, rows
 
-from btcframe.config import Spool as Section
 from btcframe.errors import StoreError
+from btcframe.sections import Spool as Section
 from btcframe.spool import RECORD, ROWS, Entry
 from btcframe.spool.directory import Journal
 from btcframe.spool.drain import Drain

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from spool.spooled import Clock, MemoryStore, down, entry, records, section, settings, stamps
 
-from btcframe.config import Spool as Section
 from btcframe.errors import ConfigError, RefusedError, StoreError
+from btcframe.sections import Spool as Section
 from btcframe.settings import check_spool
 from btcframe.spool import Spool, drain, keep, status
 from btcframe.spool.segment import segments

@@ -13,6 +13,9 @@ from btcframe.exchange.private.codes import bad, refusal
 _LINK = re.compile(r"[A-Za-z0-9_-]{1,36}")
 _SIDES = {"Buy": 1, "Sell": -1}
 _TIFS = ("GTC", "IOC", "FOK", "PostOnly")
+_LEAST, _MOST = Decimal("1e-12"), Decimal("1e15")
+"""Beyond these nothing is a price or a quantity, and arithmetic of 28 digits is not exact."""
+
 _UNKNOWN_HERE = ("triggerPrice", "takeProfit", "stopLoss", "orderIv", "trailingStop")
 """What makes an order conditional: there are none here."""
 
@@ -58,7 +61,7 @@ def asked(body: Body, listing: Listing) -> Asked:
     for name in _UNKNOWN_HERE:
         if body.get(name) not in (None, "", "0"):
             raise bad(f"{name}: this exchange has no conditional orders")
-    side = _SIDES.get(body.get("side", ""))
+    side = _SIDES.get(str(body.get("side", "")))
     if side is None:
         raise refusal(category, "side")
     kind = body.get("orderType", "")
@@ -114,7 +117,7 @@ def _number(value: Any, listing: Listing, name: str) -> Decimal:
         number = Decimal(value) if isinstance(value, str) else Decimal(0)
     except InvalidOperation:
         number = Decimal(0)
-    if not (number.is_finite() and number > 0):
+    if not (number.is_finite() and _LEAST <= number <= _MOST):
         raise refusal(listing.category, name)
     return number
 

@@ -139,7 +139,7 @@ def _set_leverage(engine: Engine, account: Account, asked: Asked) -> Result:
         wanted = Decimal(both[0])
     except InvalidOperation:
         raise bad("buyLeverage invalid") from None
-    if both[0] != both[1] or not 1 <= wanted <= MOST_LEVERAGE:
+    if both[0] != both[1] or not wanted.is_finite() or not 1 <= wanted <= MOST_LEVERAGE:
         raise bad("buyLeverage must equal sellLeverage, from 1 to 100")
     position = account.position(listing)
     if position.leverage == wanted:

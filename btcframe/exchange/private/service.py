@@ -18,8 +18,6 @@ from btcframe.exchange.private.signing import signer
 from btcframe.exchange.private.telling import Publish, Telling
 from btcframe.exchange.private.troubles import BEFORE, ERRORS, Troubles
 
-MS = 1_000_000
-
 Fields = dict[str, Any]
 Note = Callable[..., None]
 
@@ -92,7 +90,9 @@ class Service:
         """The answer to a REST request."""
         headers: Mapping[str, str] = {}
         try:
-            signed = request.query.encode() if request.method == "GET" else request.body
+            signed = (
+                request.query.encode(errors="surrogateescape") if request.method == "GET" else request.body
+            )
             account = signer(self.accounts, request.headers, signed, self._clock())
             asked = _asked(request)
             left = self.counted(account, request.path, asked)
@@ -219,7 +219,7 @@ def _asked(request: Request) -> Fields:
         return dict(parse_qsl(request.query, keep_blank_values=True))
     try:
         value = json.loads(request.body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         raise bad("the body is no JSON") from None
     if not isinstance(value, dict):
         raise bad("the body is no JSON object")

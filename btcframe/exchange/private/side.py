@@ -20,7 +20,6 @@ from btcframe.exchange.session import Session
 STREAM, TRADE = "private", "trade"
 """What the sockets /v5/private and /v5/trade are called where public ones have their category."""
 
-MS = 1_000_000
 _NEVER = -1
 _LASTING = ("stream_down", "stream_silent", "ban", "reply_slow")
 

@@ -48,8 +48,8 @@ def signer(
     if account is None:
         raise Refusal(KEY, "API key is invalid.")
     timely(stamp, window, now_ms)
-    payload = f"{stamp}{key}{window}".encode() + signed
-    if not hmac.compare_digest(signature(account.holder.secret, payload), sign.lower()):
+    payload = f"{stamp}{key}{window}".encode(errors="replace") + signed
+    if not _same(signature(account.holder.secret, payload), sign):
         raise Refusal(SIGN, "error sign! please check your signature generation algorithm.")
     return account
 
@@ -88,8 +88,10 @@ def listener(accounts: Mapping[str, Account], args: Any, now_ms: int) -> Account
         raise Refusal(KEY, "Your api key is invalid.")
     if not expires.isdecimal() or int(expires) <= now_ms:
         raise Refusal(SIGN, "Params Error: expires is in the past")
-    if not hmac.compare_digest(
-        signature(account.holder.secret, f"GET/realtime{expires}".encode()), sign.lower()
-    ):
+    if not _same(signature(account.holder.secret, f"GET/realtime{expires}".encode()), sign):
         raise Refusal(SIGN, "Invalid sign")
     return account
+
+
+def _same(right: str, given: str) -> bool:
+    return hmac.compare_digest(right.encode(), given.lower().encode(errors="replace"))

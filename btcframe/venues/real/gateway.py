@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,7 @@ def connected(
         ends.callback(lambda: thread.run(exchange.close()))
         reports = TimedReports(host.now, host.wake)
 
+        thread.loop.set_exception_handler(_said_of(host, settings.keys))
         client = thread.run(_dialled(settings, exchange, instrument))
         keeper, found = thread.run(
             _opened(settings, client, journal, Orders(reports.put), host, step, opening)
@@ -202,6 +204,19 @@ def connected(
             RealGateway(host, thread, keeper, reports, ends.pop_all()),
             recovered(found, client, settings.keys),
         )
+
+
+def _said_of(host: Host, keys: Keys) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
+    """What is done about an error that nobody waits for."""
+
+    def said(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        text = keys.scrubbed(f"{context.get('message', '')}: {type(error).__name__}: {error}")
+        host.log({"what": "thread", "failed": text})
+        if "handle" in context:  # a call of ours: what it was about was not done
+            host.stop("venue", text)
+
+    return said
 
 
 async def _dialled(settings: Settings, exchange: Any, instrument: Instrument) -> Client:

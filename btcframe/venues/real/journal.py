@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -215,11 +215,6 @@ class Journal:
             for (n,) in self._all("SELECT order_id FROM orders WHERE link = ?", link):
                 found[link] = int(n)
         return found
-
-    def told(self, link: str) -> list[Mapping[str, Any]]:
-        """Everything about one order, oldest first."""
-        rows = self._all("SELECT ns, what, detail FROM steps WHERE link = ? ORDER BY n", link)
-        return [{"ns": ns, "what": what, **json.loads(detail)} for ns, what, detail in rows]
 
     def _all(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         return self._db.execute(sql, values).fetchall()

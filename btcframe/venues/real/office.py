@@ -205,12 +205,12 @@ class Office:
         self._log(order, "submit", answer, venue_id)
         if answer.outcome is Outcome.ACCEPTED:
             self.orders.accepted(order, venue_id)
-            order.answered_ns = self.host.now()
             stand = Stand(
                 order.asked.link, venue_id, order.asked.side, order.ticks, order.lots, 0, OrderState.ACCEPTED,
                 OrderReason.NONE, 0,
             )  # fmt: skip
             if order.stand is None:
+                order.answered_ns = self.host.now()
                 self._wrote(order, stand)
         elif answer.outcome in _TO_ASK:
             self.host.tell("order_unknown", link=order.asked.link, asked="submit", why=answer.said)
@@ -231,7 +231,8 @@ class Office:
         self.step("amend.replied")
         self._log(order, "amend", answer)
         if answer.outcome is Outcome.ACCEPTED:
-            order.answered_ns = self.host.now()
+            if order.shown is shown:
+                order.answered_ns = self.host.now()
         elif answer.outcome in _TO_ASK:
             await self.resolve(order)
             if order.shown is shown:

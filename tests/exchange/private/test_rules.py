@@ -6,11 +6,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from local_exchange import exchange
 from private_client import INVERSE, LINEAR, SPOT, Trader
 
 from btcframe.exchange.private.account import Holder
 from btcframe.exchange.private.codes import CODES
+from btcframe.exchange.private.routes import READS
+from btcframe.exchange.private.service import PATHS
 
 LIMIT = {"side": "Buy", "orderType": "Limit", "qty": "0.001", "price": "59990"}
 BALANCES = {"USDT": Decimal(10_000), "BTC": Decimal("0.5")}
@@ -175,6 +179,37 @@ def test_a_body_that_cannot_be_read() -> None:
     assert trader.get("account/wallet-balance", accountType="SPOT").code == 10001
     assert trader.get("position/list", category="linear").code == 10001
     assert trader.get("order/history", category="linear", limit="x").code == 10001
+
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 10**20),
+    st.text(max_size=5),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=2), st.integers(), max_size=1),
+    st.sampled_from(
+        ("0.001", "59000", "NaN", "Infinity", "-0", "1e999999", "1e-999999", "Buy", "linear", "BTCUSDT")
+    ),
+)
+FIELDS = ("category", "symbol", "side", "orderType", "qty", "price", "timeInForce", "orderLinkId", "orderId",
+          "positionIdx", "reduceOnly", "marketUnit", "request", "mode", "buyLeverage", "sellLeverage", "settleCoin")  # fmt: skip
+
+
+@settings(
+    max_examples=120,
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(st.sampled_from(PATHS), st.dictionaries(st.sampled_from(FIELDS), ODD, max_size=4))
+def test_whatever_is_asked_is_answered(trader: Trader, path: str, odd: dict[str, Any]) -> None:
+    asked = {**LINEAR, **LIMIT, "buyLeverage": "3", "sellLeverage": "3", **odd}
+    short = path.removeprefix("/v5/")
+    answer = trader.get(short, **asked) if path in READS else trader.post(short, **asked)
+    assert isinstance(answer.code, int) and answer.said
+    if answer.code:
+        assert answer.result == {}
 
 
 def test_no_code_is_used_for_nothing() -> None:

@@ -67,6 +67,17 @@ def test_keys(local: Exchange) -> None:
     assert asked(local, "", signed("", NOW_MS) | {"X-BAPI-TIMESTAMP": "soon"}) == 10002
 
 
+def test_what_is_no_text_is_no_signature(local: Exchange) -> None:
+    for name in ("X-BAPI-SIGN", "X-BAPI-RECV-WINDOW", "X-BAPI-API-KEY"):
+        assert asked(local, "", signed("", NOW_MS) | {name: "\udcff\u00e9"}) in (10003, 10004)
+    assert asked(local, "a=\udcff", signed("", NOW_MS)) == 10004
+    (reply,) = Client(local, "private").say({"op": "auth", "args": [KEY, NOW_MS + 1000, "\u00e9"]})
+    assert reply["ret_msg"] == "Invalid sign"
+    nested = b'{"a":' + b"[" * 100_000
+    headers = signed(nested.decode(), NOW_MS)
+    assert local.private.answer(Request("POST", "/v5/order/cancel", "", nested, headers)).code == 10001
+
+
 def test_a_clock_that_is_off_is_refused_and_said() -> None:
     local = exchange()
     ahead = signed("", local.now_ms)
