@@ -55,10 +55,10 @@ class Local:
 
 
 @contextlib.contextmanager
-def local(*holders: Holder, seconds: float = 3600.0) -> Iterator[Local]:
+def local(*holders: Holder, symbol: str = SYMBOL) -> Iterator[Local]:
     """An exchange with one quiet market."""
     options = {"holders": holders} if holders else {}
-    exchange = Exchange([market(SYMBOL, 1, seconds=seconds)], start_ns=time.time_ns(), **options)
+    exchange = Exchange([market(symbol, 1, seconds=3600.0)], start_ns=time.time_ns(), **options)
     with served(exchange) as at:
         yield Local(at, exchange)
 
@@ -66,7 +66,7 @@ def local(*holders: Holder, seconds: float = 3600.0) -> Iterator[Local]:
 class Session:
     """A gateway, and everything that it has told."""
 
-    def __init__(self, venue: Ccxt, name: str, opening: bool = True) -> None:
+    def __init__(self, venue: Ccxt, name: str, symbol: str, opening: bool) -> None:
         self.told: list[tuple[str, Mapping[str, Any]]] = []
         self.logged: list[Mapping[str, Any]] = []
         self.stops: list[tuple[str, str]] = []
@@ -81,10 +81,9 @@ class Session:
             self.logged.append,
             lambda code, why: self.stops.append((code, why)),
         )
-        self.gateway, self.recovered = self._connect(venue, host, opening)
-
-    def _connect(self, venue: Ccxt, host: Host, opening: bool) -> tuple[Any, Recovered]:
-        return venue.connect(INSTRUMENT, host, opening=opening)
+        self.gateway: Any
+        self.recovered: Recovered
+        self.gateway, self.recovered = venue.connect(SYMBOLS[symbol], host, opening=opening)
 
     def hear(self) -> None:
         """Take in what has arrived."""
@@ -128,10 +127,16 @@ class Session:
 
 @contextlib.contextmanager
 def session(
-    port: int, journal: Path, name: str = "a-b-0123456789ab", *, opening: bool = True, **settings: Any
+    port: int,
+    journal: Path,
+    name: str = "a-b-0123456789ab",
+    *,
+    symbol: str = SYMBOL,
+    opening: bool = True,
+    **settings: Any,
 ) -> Iterator[Session]:
     """A session at a local exchange."""
-    made = Session(Ccxt(port=port, journal=str(journal), **{**QUICK, **settings}), name, opening)
+    made = Session(Ccxt(port=port, journal=str(journal), **{**QUICK, **settings}), name, symbol, opening)
     try:
         yield made
     finally:

@@ -165,9 +165,9 @@ def _runs() -> list[str]:
 
 def _models(command: str) -> list[str]:
     """Aliases and models of the registry that stands where one works, and the runs that have models."""
-    from btcframe.sections import Promote
     from btcframe.errors import StoreError
     from btcframe.models.promotions import is_model, read_aliases
+    from btcframe.sections import Promote
 
     registry = Path(Promote().registry)
     try:

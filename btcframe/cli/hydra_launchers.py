@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -39,7 +38,7 @@ from btcframe.run import check, stamp
 from btcframe.sweeps import ledger as ledgers
 from btcframe.sweeps.ledger import COMPLETE, Job, Ledger
 from btcframe.sweeps.performing import Outcome, objective, perform
-from btcframe.sweeps.workers import share, side_by_side
+from btcframe.sweeps.workers import get_ready, share, side_by_side
 
 _MODULE = "hydra_plugins.btcframe"
 """Hydra makes plugins of this package only; ours are registered by hand, so there need not be one."""
@@ -226,8 +225,7 @@ class Jobs(Launcher):
             return functools.partial(on_cluster, jobs=at_once, address=self.address)
         n_jobs = min(jobs, self.n_jobs if self.n_jobs > 0 else len(os.sched_getaffinity(0)))
         n_jobs = 1 if self.how == "basic" else n_jobs
-        for module in (f"btcframe.jobs.{self.sweeping.verb}", *_SHARED):
-            importlib.import_module(module)
+        get_ready(f"btcframe.jobs.{self.sweeping.verb}")
         return functools.partial(
             side_by_side, jobs=n_jobs, threads=share(n_jobs), printed=self.how == "basic"
         )
@@ -237,10 +235,6 @@ class Jobs(Launcher):
         if path and job.state == COMPLETE and job.value is None:  # a job of before, whose sweep was killed
             ledger.put(job := replace(job, value=objective(ledger.place(job), path)))
         return JobReturn(overrides=list(job.overrides), status=JobStatus.COMPLETED, _return_value=job.value)
-
-
-_SHARED = ("deltalake", "pandas", "pyarrow.parquet", "rich.progress")
-"""What any job imports sooner or later: once, before jobs are forked. Those of them that start threads do so later."""
 
 
 def quoted(text: str) -> str:

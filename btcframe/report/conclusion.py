@@ -149,7 +149,9 @@ def bounds(results: Floats, *, seed: int) -> Estimate:
     return Estimate(mean, mean - error * max(q, high_t), mean + error * max(q, -low_t))
 
 
-def conclude(evidence: Evidence, market: str, quote: str, *, seed: int) -> Verdict:
+def conclude(
+    evidence: Evidence, market: str, quote: str, *, seed: int, at: str = "a simulated venue"
+) -> Verdict:
     """The verdict on a session.
 
     Parameters
@@ -158,12 +160,13 @@ def conclude(evidence: Evidence, market: str, quote: str, *, seed: int) -> Verdi
     market : str       what was traded and where it comes from, for the sentence
     quote : str        currency
     seed : int         of the bootstrap
+    at : str           where, for the sentence, see `place`
     """
     e = evidence
     per_hour = HOUR_NS / e.block_ns if e.block_ns else math.nan
     found = bounds(np.array(e.results), seed=seed) if len(e.results) else Estimate(math.nan)
     hourly = Estimate(*(per_hour * value for value in found))
-    where = f"{span_text(e.span_ns)} of one market ({market}), traded out of sample at a simulated venue"
+    where = f"{span_text(e.span_ns)} of one market ({market}), traded out of sample at {at}"
     if not e.orders:
         sentence = f"{where}: no order was sent, so there is nothing to judge."
         return Verdict(OPEN, sentence, Estimate(math.nan))
@@ -180,6 +183,13 @@ def conclude(evidence: Evidence, market: str, quote: str, *, seed: int) -> Verdi
     if hourly.high < 0:
         return Verdict(NO, f"{where}: {result}. It loses money.", hourly)
     return Verdict(NO, f"{where}: {result}. That cannot be told from nothing.", hourly)
+
+
+def place(venue: Mapping[str, Any]) -> str:
+    """Where a config's venue trades, in words: an exchange is named by its endpoint."""
+    if "endpoint" not in venue:
+        return "a simulated venue"
+    return f"{venue.get('exchange', 'an exchange')}, {venue['endpoint']}"
 
 
 def _blocks(e: Evidence) -> str:

@@ -19,7 +19,7 @@ from btcframe.models.members import inside
 from btcframe.plugins import Catalog
 from btcframe.report.beside import Beside, beside
 from btcframe.report.build_page import build_page
-from btcframe.report.conclusion import conclude, not_traded
+from btcframe.report.conclusion import conclude, not_traded, place
 from btcframe.report.findings import About, Findings, Market, Regimes, Session, View, of_session
 from btcframe.report.outcomes import Outcome, Predictions, read_outcomes
 from btcframe.report.page import PAGE, save
@@ -192,7 +192,8 @@ def gather(
     price, close = _views(session)
     verdict = not_traded()
     if session:
-        verdict = conclude(session.evidence, f"{symbol}, source {market.source}", market.money, seed=seed)
+        told = f"{symbol}, source {market.source}"
+        verdict = conclude(session.evidence, told, market.money, seed=seed, at=place(config["venue"]))
     return Findings(
         manifest=manifest,
         name=_name(directory),

@@ -7,6 +7,7 @@ job costs no start-up, cannot change anything for the next one, and if it is kil
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import multiprocessing
 import os
 import resource
@@ -58,6 +59,26 @@ class Ended(NamedTuple):
     died: str
     seconds: float
     memory: int
+
+
+def get_ready(job: str) -> None:
+    """Import what any job imports sooner or later, once, before they are forked: it is most of what a job costs.
+
+    Parameters
+    ----------
+    job : str    the module that it is
+    """
+    from numba.core.registry import cpu_target
+
+    for module in (job, *_SHARED):
+        importlib.import_module(module)
+    # what numba needs to load any kernel
+    cpu_target.typing_context.refresh()
+    cpu_target.target_context.refresh()
+
+
+_SHARED = ("deltalake", "pandas", "pyarrow.parquet", "rich.progress")
+"""Those of them that have threads start them when they are first used, which is in a job."""
 
 
 def share(jobs: int) -> int:

@@ -7,11 +7,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pytest
-from plugin_api.surface import RECORDED, as_text, broken, described, surface
+from plugin_api.surface import MODULES, RECORDED, as_text, broken, described, surface
 
 from btcframe.api import API_VERSION
 
@@ -25,6 +26,15 @@ def test_nothing_that_plugins_rest_on_is_gone_or_changed() -> None:
 
 def test_it_was_recorded_with_this_version() -> None:
     assert BEFORE["version"] == API_VERSION, "record it anew: python tests/plugin_api/surface.py"
+
+
+def test_the_page_promises_what_is_recorded() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "plugin-api.md").read_text("utf-8")
+    assert f"today {API_VERSION}" in page
+    for module in MODULES:
+        head, helper = ".".join(module.split(".")[:2]), module.split(".")[-1]
+        assert f"`{head}`" in page
+        assert head != "btcframe.kernels" or f"`{helper}`" in page or helper == "kernels"
 
 
 def test_it_reads_back_as_it_was_written() -> None:

@@ -21,6 +21,7 @@ from btcframe.report.conclusion import (
     conclude,
     cut,
     not_traded,
+    place,
     worth,
 )
 from btcframe.types import NS
@@ -77,6 +78,13 @@ def test_the_sentence_names_span_market_and_simulation(sign: float) -> None:
     ).sentence
     for words in ("40 hours", "one market (BTC/USDT, source test)", "simulated venue", "USDT an hour"):
         assert words in sentence
+
+
+def test_at_an_exchange_the_sentence_says_at_which() -> None:
+    assert place({"plugin": "sim"}) == "a simulated venue"
+    at = place({"plugin": "ccxt", "exchange": "bybit", "endpoint": "testnet"})
+    told = conclude(Evidence(NS, 0, (), 0, 0, 0.0), "BTC", "USDT", seed=1, at=at)
+    assert "traded out of sample at bybit, testnet: no order was sent" in told.sentence
 
 
 def test_what_an_hour_brought_is_not_what_a_block_did() -> None:

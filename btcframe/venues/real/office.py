@@ -34,6 +34,7 @@ COUNTS = ("requests", "refused", "limited", "unknown", "lost", "dropped", "misse
 answer; orders that never arrived; streams that broke; fills that no stream told of."""
 
 _LEAST_WAIT_NS = NS // 1000
+_BEFORE_NS = 60 * NS  # clocks may part
 _NAMES = {Action.SUBMIT: "submit", Action.AMEND: "amend", Action.CANCEL: "cancel"}
 
 
@@ -271,7 +272,7 @@ class Office:
             try:
                 stand = await line.find(asked.link, order.venue_id, asked.ns)
                 if stand is None and began_ns > certain_ns:
-                    executions = await line.executions(asked.ns - NS, asked.link)
+                    executions = await line.executions(asked.ns - _BEFORE_NS, asked.link)
                     if not executions and order.stand is None and not order.filled:
                         self.counts["lost"] += 1
                         self._wrote(order, self.orders.ended(order, OrderState.REJECTED, OrderReason.LOST))

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import signal
 import sys
+import time
+import urllib.request
 import warnings
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from real_venue import INSTRUMENT, QUICK, Local, local, session
 
+from btcframe.endpoints import LOCAL_KEY, LOCAL_SECRET
 from btcframe.errors import ConfigError, StoreError
+from btcframe.exchange.private.account import Holder
+from btcframe.types import TimeInForce
 from btcframe.venues.ccxt import Ccxt
 
 pytest.importorskip("ccxt")
@@ -42,13 +50,6 @@ def by_hand(exchange: Local, **order: Any) -> dict[str, Any]:
 
 
 def _post(exchange: Local, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    import hashlib
-    import hmac
-    import time
-    import urllib.request
-
-    from btcframe.endpoints import LOCAL_KEY, LOCAL_SECRET
-
     data, stamp = json.dumps(body), str(time.time_ns() // 1_000_000)
     text = f"{stamp}{LOCAL_KEY}5000{data}"
     headers = {
@@ -91,7 +92,7 @@ def test_the_next_session_cancels_what_works_and_takes_in_what_was_missed(
             f"bf0123456789ab-{rests} still worked, and was canceled" in note for note in recovered.notes
         )
         assert s.stops == [] and s.states == {}
-        s.comes_to(s.submit(-1, 10, 0, tif=2, reduce_only=True), "FILLED")  # type: ignore[arg-type]
+        s.comes_to(s.submit(-1, 10, 0, tif=TimeInForce.IOC, reduce_only=True), "FILLED")
         assert s.gateway.reconcile().lots == 0
 
 
@@ -116,6 +117,49 @@ def test_orders_of_another_btcframe(exchange: Local, tmp_path: Path) -> None:
     assert "btcframe session flatten" in str(refused.value)
     with session(exchange.at.port, tmp_path, opening=False):
         assert exchange.truth()["open"] == []
+
+
+def test_shut_out_for_a_while(exchange: Local, tmp_path: Path) -> None:
+    with session(exchange.at.port, tmp_path, "a-b-00shutout", penalty="1s", patience="200ms") as s:
+        rests = s.submit()
+        s.comes_to(rests, "ACCEPTED")
+        exchange.inject("ban+500ms")
+        refused = s.submit()
+        s.gateway.cancel(rests, 0)  # it is asked for again when we are let in
+        s.comes_to(refused, "REJECTED")
+        assert s.last(refused) == ("REJECTED", "RATE")
+        s.comes_to(rests, "CANCELED")
+        s.comes_to(s.submit(), "ACCEPTED")
+        s.gateway.cancel(3, 0)
+        s.comes_to(3, "CANCELED")
+        assert s.stops == []
+
+
+def test_a_clock_that_is_three_seconds_off(exchange: Local, tmp_path: Path) -> None:
+    for skew in (3000, -3000):
+        exchange.inject(f"skew*{skew}")
+        with session(exchange.at.port, tmp_path, f"a-b-clock{skew % 7}") as s:
+            s.comes_to(s.market(1, 3), "FILLED")
+            s.comes_to(s.market(-1, 3), "FILLED")
+            assert s.stops == [] and s.gateway.counters()["limited"] == 0
+        exchange.at.call(exchange.exchange.heal)
+
+
+def test_an_inverse_contract(tmp_path: Path) -> None:
+    """Sizes in dollars, money in coins."""
+    symbol = "BTC/USD:BTC"
+    holder = Holder(LOCAL_KEY, LOCAL_SECRET, balances={"BTC": Decimal(2)})
+    with local(holder, symbol=symbol) as exchange:
+        with session(exchange.at.port, tmp_path, symbol=symbol) as s:
+            assert s.recovered.cash == 2.0
+            s.comes_to(s.submit(1, 1000, 0, TimeInForce.IOC), "FILLED")
+            s.comes_to(s.submit(ticks=110_000, lots=500), "ACCEPTED")
+            assert s.gateway.reconcile().lots == 1000
+        with session(exchange.at.port, tmp_path, LATER, symbol=symbol) as s:
+            truth = exchange.truth()
+            position, wallet = s.recovered.position, float(truth["wallet"]["BTC"])
+            assert truth["open"] == [] and position.lots == 1000 and s.stops == []
+            assert s.recovered.cash == pytest.approx(wallet + 1000 / position.average_price)
 
 
 def test_a_second_trader_is_refused(exchange: Local, tmp_path: Path) -> None:
