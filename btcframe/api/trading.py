@@ -104,10 +104,12 @@ class Position(NamedTuple):
         """Whether an intent can only make the position smaller, even if everything that works fills first."""
         if intent.reduce_only or intent.action == Action.CANCEL:
             return True
+        changed = intent.order_id if intent.action == Action.AMEND else 0
+        if any(o.order_id == changed and intent.lots <= o.filled_lots for o in self.working):
+            return True  # nothing of the order is left to fill
         room = -intent.side * self.lots  # what this side can close
         if room <= 0:
             return False
-        changed = intent.order_id if intent.action == Action.AMEND else 0
         for order in self.working:
             if order.order_id == changed:
                 room += order.filled_lots  # the lots of an amendment are the new total

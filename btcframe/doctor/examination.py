@@ -11,6 +11,7 @@ from typing import Any
 from btcframe.doctor.account import keys, venue
 from btcframe.doctor.caches import caches
 from btcframe.doctor.finding import Finding, Level, failed
+from btcframe.doctor.journals import journals
 from btcframe.doctor.left import sessions
 from btcframe.doctor.machine import clock, disks
 from btcframe.doctor.market import market
@@ -44,6 +45,7 @@ def examined(config: Mapping[str, Any], catalog: Catalog, directory: Path = Path
         "spool": partial(spool, config),
         "sessions": partial(sessions, directory),
         "keys": keys,
+        "journals": partial(journals, config),
         "exchange": partial(market, config, catalog),
         "venue": partial(venue, config, catalog),
     }

@@ -52,7 +52,7 @@ def market(config: Mapping[str, Any], catalog: Catalog) -> Iterator[Finding]:
     try:
         yield _listed(source)
     except BtcframeError as error:
-        yield Finding("exchange", Level.FAIL, error.what, error.hint or error.next)
+        yield Finding("exchange", Level.FAIL, error.what, error.hint or error.next or source.hint)
         yield Finding("clock", Level.SKIPPED, "the exchange's clock was not asked: its REST does not answer")
         return
     except ModuleNotFoundError as error:

@@ -316,4 +316,5 @@ class Session:
             "model": self._production.plain(),
             "state": TraderState(self._trader.state).name.lower(),
             "cause": self.cause,
+            "differs": self._trader.differs,
         }

@@ -139,6 +139,8 @@ def ending(plain: Mapping[str, Any], stopped: str, predicted: bool, store: str, 
     if plain["contained"]:
         parts = ", ".join(f"{name} ({why})" for name, why in plain["contained"].items())
         lines.append(f"Switched off: {parts}")
+    if plain.get("differs"):
+        lines.append(f"At the end {plain['differs']}: the venue's count goes into the next session.")
     if plain["state"] != "active":
         lines.append(
             f"The trader is {stands(plain['state'], plain['cause'])}. So will be one that starts from here."

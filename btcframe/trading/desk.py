@@ -80,6 +80,7 @@ class Desk:
         self.counts, self.vetoes = dict.fromkeys(COUNTS, 0), dict[str, int]()
         self.flattening = False  # whether the position is to be closed
         self._closing = 0  # the order that does it
+        self.differs = ""  # how the venue's position differs from ours at the end
         self._position: Position | None = None  # made anew when it was asked for after a change
         self._orders = Orders(audit.orders, instrument.symbol)
         self._rules = Rules(rules, self.failed, columns)
@@ -155,6 +156,10 @@ class Desk:
         if verdict.veto:
             return verdict
         intent, instrument = verdict.intent, market.instrument
+        if account.state != TraderState.ACTIVE and intent.action == Action.SUBMIT and not intent.reduce_only:
+            # it reduces what we think we hold; only the venue knows whether that is so
+            intent = intent._replace(reduce_only=True)
+            verdict = verdict._replace(intent=intent)
         price = intent.ticks * float(instrument.tick) or mid
         if not intent.reduce_only and instrument.notional(intent.lots, price) < instrument.min_notional:
             return verdict._replace(veto="min_notional")
@@ -265,14 +270,18 @@ class Desk:
         self.ledger.start_anew(self.mid)
 
     def enforce(self, market: Market) -> None:
-        """REDUCING: cancel what could open. HALTED: cancel everything, then close the position where that was asked."""
+        """REDUCING: cancel what could open. HALTED: cancel everything, then close the position where that was asked.
+
+        Where venue and we do not agree, everything could open that is not reduce-only.
+        """
         position, cause = self.position(), self.stops.gravest
-        halted = self.stops.state == TraderState.HALTED
+        halted, unsure = self.stops.state == TraderState.HALTED, self.stops.holds(RECONCILE)
         for order in position.working:
             as_it_is = Intent(
                 Action.AMEND, order.side, order.lots, reduce_only=order.reduce_only, order_id=order.order_id
             )
-            if (halted and order.order_id != self._closing) or not position.reduces(as_it_is):
+            could_open = unsure and not order.reduce_only
+            if (halted and order.order_id != self._closing) or could_open or not position.reduces(as_it_is):
                 self.cancel(order.order_id, cause.code if cause else "", market)
         if not self.flattening or self._orders.working:
             return
@@ -280,8 +289,18 @@ class Desk:
             self.flattening = False
             self.version += 1
             self.stops.tell("flat")
-        elif market.usable:
+        elif market.usable and not self._refused_just_now():
             self.close_position("flatten", market)
+
+    def _refused_just_now(self) -> bool:
+        """Whether nothing came of the last order to close, less than a second ago: at every wake would be too often."""
+        last = self._orders.last
+        return (
+            last is not None
+            and last.order_id == self._closing
+            and not last.filled_lots
+            and self.now_ns - last.ended_ns < NS
+        )
 
     def cancel(self, order_id: int, reason: str, market: Market) -> None:
         """Cancel a working order, once."""
@@ -369,6 +388,7 @@ class Desk:
         if self._log and self._contain:
             self._log.command(self.now_ns, HELD, lots=theirs)
         if told := self._difference(theirs):
+            self.differs = told
             self._contradicted(told, _LOST)
 
     def _difference(self, theirs: int) -> str:

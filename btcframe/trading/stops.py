@@ -53,6 +53,10 @@ class Stops:
         """The cause that counts: the first of the gravest."""
         return max(self._causes.values(), key=lambda cause: (cause.state, -cause.since_ns), default=None)
 
+    def holds(self, code: str) -> bool:
+        """Whether a cause of this code does."""
+        return code in self._causes
+
     def add(self, stop: Stop, now_ns: int, row_ns: int) -> bool:
         """Let a stop hold. Returns whether that is news: a code that did not hold, or one that got graver."""
         held = self._causes.get(stop.code)

@@ -200,6 +200,11 @@ class Trader:
         return self._desk.vetoes
 
     @property
+    def differs(self) -> str:
+        """How what the venue holds at the end differs from what we do; "" where it does not."""
+        return self._desk.differs
+
+    @property
     def version(self) -> int:
         """Goes up whenever `save` would give something else."""
         return self._desk.version

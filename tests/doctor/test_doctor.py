@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -19,25 +19,24 @@ from btcframe.doctor import Finding, Level, checks_for_trading, examined, failed
 from btcframe.doctor import account as of_account
 from btcframe.doctor.caches import cache_of, caches, folders
 from btcframe.doctor.examination import places
+from btcframe.doctor.journals import journals
 from btcframe.doctor.left import sessions
 from btcframe.doctor.machine import Clock, clock, disks, kernel_clock
-from btcframe.doctor.market import MOST_MS, Trip, asked, market, offset
 from btcframe.doctor.software import packages, plugins, python
 from btcframe.doctor.storage import spool, store
 from btcframe.errors import DoctorError, StoreError
-from btcframe.exchange.core import Exchange
-from btcframe.exchange.faults import parse
-from btcframe.exchange.listed import made
-from btcframe.exchange.server import Served, served
 from btcframe.hookspecs import hookimpl
 from btcframe.plugins import Catalog, discover
 from btcframe.sections import Spool
 from btcframe.spool import keep
+from btcframe.types import OrderReason, OrderState, TimeInForce
+from btcframe.venues.real.journal import journal_of
+from btcframe.venues.real.lock import account_lock
+from btcframe.venues.real.records import Asked, Stand
 from btcframe.watch.processes import this_process
 from btcframe.watch.status import write_status
 from btcframe.watch.switch import ask
 
-MS = 1_000_000
 GB = 10**9
 
 
@@ -263,6 +262,29 @@ def test_a_session_that_runs_is_told_of(tmp_path: Path) -> None:
     assert found.level == "ok" and "alive runs" in found.said
 
 
+def test_journals_say_who_trades_and_what_is_not_over(tmp_path: Path) -> None:
+    where = {"venue": {"plugin": "ccxt", "journal": str(tmp_path / "journals")}}
+    assert levels(journals({"venue": {"plugin": "sim"}})) == ["journals skipped"]
+    assert levels(journals(where)) == ["journals ok"]
+    file = tmp_path / "journals" / "bybit-local-1a2b3c4d.sqlite"
+    asked = Asked("bf1-1", 1, 1, 600_000, 3, TimeInForce.GTC, False, 1)
+    with account_lock(file.with_suffix(".lock"), "one"), journal_of(file, "BTC/USDT:USDT") as journal:
+        journal.asked("one", asked)
+        assert journal.commit()
+        (held,) = journals(where)
+        assert held.level == "ok" and f"traded by process {os.getpid()}" in held.said
+    (left,) = journals(where)
+    assert left.level == "warn" and "1 of its orders" in left.said and "warm_start" in left.do
+    with journal_of(file, "BTC/USDT:USDT") as journal:
+        over = Stand("bf1-1", "v", 1, 600_000, 3, 0, OrderState.CANCELED, OrderReason.VENUE, 2)
+        journal.stands(2, over, complete=True)
+        assert journal.commit()
+    assert "all its orders are over" in next(journals(where)).said
+    file.write_bytes(b"no database at all, and long enough to be told from one" * 20)
+    (damaged,) = journals(where)
+    assert damaged.level == "fail" and "cannot be read" in damaged.said
+
+
 def test_keys_are_named_and_never_told() -> None:
     secret = "canary-51f0c2"
     environment = {
@@ -302,70 +324,6 @@ def test_what_a_venue_says_of_itself(tmp_path: Path, catalog: Catalog) -> None:
     assert first == Finding("venue", Level.OK, "keys: they are taken", "")
     assert second.level == "fail" and "BTC/USDT:USDT" in second.said and second.do == "set it"
     assert levels(of_account.venue(config(tmp_path), catalog)) == ["venue skipped"]
-
-
-# ----------------------------------------------------------------------------------------------------------- exchange
-
-
-@pytest.fixture(scope="module")
-def exchange() -> Iterator[Served]:
-    listed = made(["BTC/USDT:USDT"], duration="1m", levels=30)
-    with served(Exchange(listed, start_ns=time.time_ns(), limited=False)) as at:
-        yield at
-
-
-def bybit(at: Served, **changes: Any) -> dict[str, Any]:
-    node = {"plugin": "bybit", "rest": at.http, "ws": at.ws, "symbol": "BTC/USDT:USDT"}
-    return {"source": node | changes}
-
-
-def test_an_exchange_that_answers(exchange: Served, catalog: Catalog) -> None:
-    found = list(market(bybit(exchange), catalog))
-    assert levels(found) == ["exchange ok", "clock ok", "exchange ok"]
-    assert "price in steps of 0.1" in found[0].said and "/v5/public/linear answers" in found[2].said
-
-
-def test_a_clock_that_is_off_shows(exchange: Served, catalog: Catalog) -> None:
-    exchange.call(exchange.exchange.inject, parse("skew*3000"))
-    try:
-        found = {f.said: f for f in market(bybit(exchange), catalog) if f.name == "clock"}
-    finally:
-        exchange.call(exchange.exchange.heal)
-    ((said, finding),) = found.items()
-    assert finding.level == "fail" and "behind" in said and "NTP" in finding.do
-
-
-@pytest.mark.parametrize(
-    ("off_ms", "took_ms", "level"),
-    [(0, 40, "ok"), (-150, 40, "warn"), (150, 400, "ok"), (-900, 40, "fail"), (MOST_MS + 10, 2000, "ok")],
-)
-def test_a_clock_is_blamed_for_what_is_certain(off_ms: float, took_ms: int, level: str) -> None:
-    slower = Trip(10_000 * MS, 5_000 * MS)  # of which nothing can be told
-    found = offset([slower, Trip(took_ms * MS, int(off_ms * MS))])
-    assert found.level == level and ("behind" in found.said) == (off_ms <= 0)
-
-
-def test_an_exchange_whose_clock_is_silent() -> None:
-    assert asked("http://127.0.0.1:1") == [] and offset([]).level == "warn"
-
-
-def test_an_exchange_that_is_not_there_takes_no_time(catalog: Catalog) -> None:
-    node = {"plugin": "bybit", "endpoint": "local", "port": 1}
-    found = list(market({"source": node}, catalog))
-    assert levels(found) == ["exchange fail", "clock skipped"] and "cannot be reached" in found[0].said
-
-
-def test_a_socket_that_does_not_open(exchange: Served, catalog: Catalog) -> None:
-    found = list(market(bybit(exchange, ws="ws://127.0.0.1:1"), catalog))
-    assert levels(found) == ["exchange ok", "clock ok", "exchange fail"] and "does not open" in found[2].said
-
-
-def test_a_symbol_that_is_not_listed_and_a_source_that_asks_nobody(
-    exchange: Served, catalog: Catalog
-) -> None:
-    (found, _) = market(bybit(exchange, symbol="BTC/USDC:USDC"), catalog)
-    assert found.level == "fail" and "there is no instrument BTC/USDC:USDC" in found.said
-    assert levels(market({"source": {"plugin": "random_walk"}}, catalog)) == ["exchange skipped"]
 
 
 # -------------------------------------------------------------------------------------------------- all of it together

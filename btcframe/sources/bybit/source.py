@@ -137,7 +137,7 @@ class Bybit:
         try:
             listed = instruments(hosts.rest, category, timeout)
         except DataError as error:
-            raise DataError(error.what, where=error.where, hint=error.hint or self._hint) from error
+            raise DataError(error.what, where=error.where, hint=error.hint or self.hint) from error
         pair, instrument = chosen(self.symbol, listed, hosts.rest)
         adapter = BybitAdapter(
             Market(instrument, pair, self.depth),
@@ -146,7 +146,7 @@ class Bybit:
             self._topics(pair),
             penalty=_seconds("penalty", self.penalty, zero=True),
             clock_every=_seconds("clock_every", self.clock_every, zero=True),
-            hint=self._hint,
+            hint=self.hint,
         )
         backoff_max = _seconds("backoff_max", self.backoff_max)
         patience = Patience(
@@ -174,7 +174,8 @@ class Bybit:
         return duration_ns(self.duration, zero=True)
 
     @property
-    def _hint(self) -> str:
+    def hint(self) -> str:
+        """What to think of where it cannot be reached."""
         return _LOCAL if self.endpoint is Endpoint.local else _HINT
 
     def hosts(self) -> Hosts:

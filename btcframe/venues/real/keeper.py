@@ -112,6 +112,8 @@ class Keeper:
                 if steady and plan.difference in (0, difference):
                     break
                 difference = plan.difference if steady else None
+            else:
+                plan = plan._replace(difference=0)  # it moved all the while: the next comparison will tell
             self._since_ns = max(self._since_ns, began_ns - 2 * OVERLAP_NS)  # all before is known
             return plan, holding
 

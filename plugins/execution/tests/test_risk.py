@@ -74,10 +74,9 @@ def intents(account: Account) -> st.SearchStrategy[Intent]:
     own = account.position.working
     if not own:
         return submit
-    change = st.builds(  # to no less than what is filled and a lot: the rest would be no order any more
+    change = st.builds(
         lambda order, lots, action: Intent(
-            action, order.side, max(lots, order.filled_lots + 1), 100_000, order_id=order.order_id,
-            reduce_only=order.reduce_only,
+            action, order.side, lots, 100_000, order_id=order.order_id, reduce_only=order.reduce_only
         ),
         st.sampled_from(own), st.integers(1, 60), st.sampled_from([Action.AMEND, Action.CANCEL]),
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -389,6 +390,25 @@ def test_an_order_that_ended_while_it_was_asked_for_is_nobodys(tmp_path: Path) -
             del v.exchange.open_orders
             await v.keeper.check("a test")
             assert "another btcframe" in v.watched.stops[0][1]
+
+    run(test)
+
+
+def test_a_position_that_moves_all_the_while_is_not_judged(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with venue(tmp_path) as v:
+            holding, lots = v.exchange.holding, itertools.count(1)
+
+            async def another() -> Holding:
+                return Holding(next(lots), 60_000.0)
+
+            v.exchange.holding = another  # type: ignore[method-assign]
+            await v.keeper.check("a test")
+            assert v.watched.stops == []
+            v.exchange.holding = holding  # type: ignore[method-assign]
+            v.exchange.lots = 7
+            await v.keeper.check("a test")
+            assert [code for code, _ in v.watched.stops] == ["reconcile"]
 
     run(test)
 
