@@ -19,10 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from btcframe.api import Market
 from btcframe.atomic import unwritable
 from btcframe.errors import DataError
 from btcframe.scratch import pieces
-from btcframe.types import FILL, FUNDING, ORDER, PREDICTION, StateArray
+from btcframe.types import FILL, FUNDING, ORDER, PREDICTION, Floats, StateArray
 
 INTENT = np.dtype(
     [
@@ -281,6 +282,18 @@ class Audit:
 
 def _file(directory: Path, name: str) -> Path:
     return directory / f"{name}.npy"
+
+
+def best_of(market: Market) -> tuple[int, int]:
+    """Best bid and ask, ticks; 0 where the book is not usable."""
+    return (int(market.bid_ticks[0]), int(market.ask_ticks[0])) if market.usable else (0, 0)
+
+
+def likeliest(regime: Floats) -> int:
+    """Index of the likeliest regime, −1 without."""
+    probabilities = regime.tolist()
+    known = probabilities and probabilities[0] == probabilities[0]
+    return probabilities.index(max(probabilities)) if known else -1
 
 
 def fingerprint(tables: Mapping[str, StateArray]) -> str:

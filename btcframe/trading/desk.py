@@ -12,7 +12,7 @@ from btcframe.errors import DataError, PluginError
 from btcframe.models.mocks import MOCK
 from btcframe.session_log import records_of
 from btcframe.trading.account import Ledger
-from btcframe.trading.audit import Audit
+from btcframe.trading.audit import Audit, best_of, likeliest
 from btcframe.trading.forecasts import Promotion
 from btcframe.trading.onlookers import FUNDED, HELD, Log, Notify
 from btcframe.trading.orders import Orders, whole
@@ -130,7 +130,7 @@ class Desk:
         self._audit.equity.append(
             (
                 ns, self.mid, ledger.position_lots, ledger.cash, equity, ledger.fees, ledger.funding,
-                quality, age_ns, _likeliest(regime), self.stops.state, fresh, 0,
+                quality, age_ns, likeliest(regime), self.stops.state, fresh, 0,
             )
         )  # fmt: skip
 
@@ -181,7 +181,7 @@ class Desk:
             (
                 now_ns, self.row_ns, order_id, intent.ticks, whole(asked.lots), 0 if veto else intent.lots,
                 intent.action, intent.side, intent.tif, intent.reduce_only, self.model,
-                f"{self.label}{asked.reason}".encode(errors="replace")[:24], veto.encode()[:24], cut.encode()[:24], *_best(market),
+                f"{self.label}{asked.reason}".encode(errors="replace")[:24], veto.encode()[:24], cut.encode()[:24], *best_of(market),
             )
         )  # fmt: skip
         self.counts["intents"] += 1
@@ -394,15 +394,3 @@ class Desk:
     def _difference(self, theirs: int) -> str:
         ours = self.ledger.position_lots
         return f"the venue holds {theirs} lots for us, our fills add up to {ours}" if theirs != ours else ""
-
-
-def _best(market: Market) -> tuple[int, int]:
-    """Best bid and ask, ticks; 0 where the book is not usable."""
-    return (int(market.bid_ticks[0]), int(market.ask_ticks[0])) if market.usable else (0, 0)
-
-
-def _likeliest(regime: Floats) -> int:
-    """Index of the likeliest regime, −1 without."""
-    probabilities = regime.tolist()
-    known = probabilities and probabilities[0] == probabilities[0]
-    return probabilities.index(max(probabilities)) if known else -1

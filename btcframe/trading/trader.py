@@ -99,8 +99,6 @@ class Trader:
         self._row: Any = None  # the last closed row, and its features
         self._x = np.empty(0)
 
-    # ------------------------------------------------------------------------------------------ what it is told
-
     def promote(self, model: FittedModel | None, name: str = "", fitted_ns: int = 0, why: str = "") -> None:
         """Predict with another model from the next row on; None: with none. For `why` see `Desk.promoted`.
 
@@ -366,8 +364,6 @@ class Trader:
         """Open nothing on features that are switched off."""
         for name, why in self._pipeline.contained.items():
             self._desk.stop(self._desk.stops.contain(name, why))
-
-    # ------------------------------------------------------------------------------------------------ the end
 
     def finish(self, *, flatten: bool = False) -> None:
         """End the session: cancel what works, hear the last reports, mark, and compare with the venue.

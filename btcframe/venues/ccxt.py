@@ -151,7 +151,7 @@ class Ccxt:
             from btcframe.venues.real.checks import Wanted
             from btcframe.venues.real.dial import Address
             from btcframe.venues.real.gateway import Settings
-            from btcframe.venues.real.office import Times
+            from btcframe.venues.real.times import Times
         except ModuleNotFoundError as error:
             raise PluginError(
                 f"venue ccxt needs a package that is not installed: {error.name}",

@@ -7,9 +7,12 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from btcframe.endpoints import Endpoint
-from btcframe.types import Instrument
+from btcframe.types import NS, Instrument
 from btcframe.venues.real.client import Client
 from btcframe.venues.real.line import LineError
+
+MOST_OFF_NS = 10 * NS
+"""Our clock less the exchange's, at most: requests bear any, but stamps of one are compared with those of the other."""
 
 
 class Check(NamedTuple):
@@ -80,6 +83,8 @@ def instrument_check(ours: Instrument, market: Mapping[str, Any]) -> Check:
 async def _clock(client: Client, wanted: Wanted) -> list[Check]:
     clock = await client.clock()
     said = f"our clock is {clock.offset_ns / 1e6:+.0f} ms off the exchange's, known to {clock.error_ns / 1e6:.0f} ms"
+    if wanted.opening and abs(clock.offset_ns) > MOST_OFF_NS:
+        return [Check("clock", False, said, "Set this machine's clock: let NTP do it")]
     ok = clock.error_ns <= wanted.clock_ns
     return [
         Check(

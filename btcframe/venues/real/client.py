@@ -103,7 +103,7 @@ class Client:
     async def find(self, link: str, venue_id: str, since_ns: int) -> Stand | None:
         """See Line."""
         named = self._named(link)
-        since = None if named else max(since_ns // _MS - 60_000, 0)
+        since = None if named else max(self._theirs(since_ns) // _MS - 60_000, 0)
         for name in ("fetchOpenOrders", self._past()):
             found = await self._ask(
                 name, self._symbol, since if name != "fetchOpenOrders" else None, None, named
@@ -123,7 +123,7 @@ class Client:
         """See Line."""
         found: dict[str, Execution] = {}
         now_ns = self._now()
-        begin_ns = min(since_ns, now_ns)
+        begin_ns = min(self._theirs(since_ns), now_ns)
         while begin_ns <= now_ns:
             end_ns = begin_ns + WEEK_NS
             # the last span has no end: the exchange's clock may be ahead of what we know of it
@@ -151,7 +151,7 @@ class Client:
         """See Line."""
         if not self.units.dialect.funding:
             return ()
-        told = await self._ask("fetchFundingHistory", self._symbol, since_ns // _MS, PAGE)
+        told = await self._ask("fetchFundingHistory", self._symbol, self._theirs(since_ns) // _MS, PAGE)
         return tuple(self._read(self.units.payment, payment) for payment in told)
 
     async def wallet(self) -> float:
@@ -303,6 +303,10 @@ class Client:
     def _now(self) -> int:
         """The exchange's time."""
         return time.time_ns() - self._offset_ns
+
+    def _theirs(self, since_ns: int) -> int:
+        """A beginning on the exchange's clock, whether it was read from theirs or from ours: rather too early."""
+        return max(0, since_ns - max(0, self._offset_ns))
 
 
 def quiet_logger() -> logging.Logger:

@@ -23,13 +23,14 @@ from btcframe.venues.real.keeper import Keeper
 from btcframe.venues.real.keys import Keys
 from btcframe.venues.real.line import Line, LineError
 from btcframe.venues.real.lock import account_lock
-from btcframe.venues.real.office import Office, Request, Times
+from btcframe.venues.real.office import Office, Request
 from btcframe.venues.real.orders import Orders
 from btcframe.venues.real.outcomes import Outcome
 from btcframe.venues.real.records import Asked, Holding, link_of
 from btcframe.venues.real.recovery import Found, recover
 from btcframe.venues.real.steps import Step, step_of_environment
 from btcframe.venues.real.thread import LoopThread
+from btcframe.venues.real.times import Times
 from btcframe.venues.timed import TimedReports
 
 STREAMS_S = 15.0

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from btcframe.api import Action, Host
@@ -22,6 +21,7 @@ from btcframe.venues.real.orders import Order, Orders
 from btcframe.venues.real.outcomes import ACCEPTED, Answer, Outcome
 from btcframe.venues.real.records import Asked, Stand
 from btcframe.venues.real.steps import Step
+from btcframe.venues.real.times import Times
 
 ASK_AGAIN = 0.1
 """Seconds between the first two questions for an outcome; it doubles …"""
@@ -36,28 +36,6 @@ answer; orders that never arrived; streams that broke; fills that no stream told
 _LEAST_WAIT_NS = NS // 1000
 _BEFORE_NS = 60 * NS  # clocks may part
 _NAMES = {Action.SUBMIT: "submit", Action.AMEND: "amend", Action.CANCEL: "cancel"}
-
-
-@dataclass(frozen=True)
-class Times:
-    """How long things take at most.
-
-    Parameters
-    ----------
-    window_ns : int       for which the exchange takes a request that was under way
-    settle_ns : int       within which it tells, or can be asked for, what it has done
-    check_ns : int        between two comparisons of everything
-    patience_ns : int     that an order may wait for a limit of requests
-    in_flight : int       requests at once
-    sleep : callable      seconds
-    """
-
-    window_ns: int = 5 * NS
-    settle_ns: int = 2 * NS
-    check_ns: int = 30 * NS
-    patience_ns: int = 2 * NS
-    in_flight: int = 4
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 class Request(NamedTuple):
@@ -93,7 +71,9 @@ class Office:
         self.step = step
         self._loop = asyncio.get_running_loop()
         self._inbox: deque[Request] = deque()
-        self._slots = asyncio.Semaphore(times.in_flight)
+        # what cancels does not stand in line behind what opens
+        self._slots = {kind: asyncio.Semaphore(times.in_flight) for kind in (CREATE, CANCEL)}
+        self._slots[AMEND] = self._slots[CREATE]
         self._tasks: set[asyncio.Task[None]] = set()
         self._flushing = self._down = False
         self.counts = dict.fromkeys(COUNTS, 0)
@@ -122,7 +102,7 @@ class Office:
                 self._give_up(request, order, OrderReason.JOURNAL, journaled=False)
                 continue
             self.step(f"{_NAMES[request.action]}.journaled")
-            self.start(self._done(request, order))
+            self.start(self._done(request, order, self.host.now() + self.times.patience_ns))
 
     def _order(self, request: Request) -> Order | None:
         """Whose request it is; None where that order is over."""
@@ -141,11 +121,16 @@ class Office:
         return not said
 
     def _opens(self, request: Request, order: Order) -> bool:
-        """Whether a request could make the position larger."""
+        """Whether a request could make the position larger, if all that works on its side is filled first."""
         if request.action is Action.CANCEL or order.asked.reduce_only:
             return False
-        held = self.journal.position
-        return order.asked.side * held >= 0 or request.lots > abs(held)
+        side, held = order.asked.side, self.journal.position
+        before = sum(
+            max(other.lots, other.asked.lots) - other.filled
+            for other in self.orders
+            if other is not order and other.asked.side == side and not other.final
+        )
+        return side * held >= 0 or request.lots - order.filled + before > abs(held)
 
     def _noted(self, request: Request) -> list[Note]:
         asked, ns, journal = request.asked, self.host.now(), self.journal
@@ -184,24 +169,24 @@ class Office:
 
     # ------------------------------------------------------------------------------------------------ one request
 
-    async def _done(self, request: Request, order: Order) -> None:
+    async def _done(self, request: Request, order: Order, patient_ns: int) -> None:
         async with order.turn:
             if request.action is Action.SUBMIT:
-                await self._submit(request, order)
+                await self._submit(request, order, patient_ns)
             elif request.action is Action.AMEND:
-                await self._amend(request, order)
+                await self._amend(request, order, patient_ns)
             else:
                 await self.cancel(order)
         self.flush()
 
-    async def _submit(self, request: Request, order: Order) -> None:
+    async def _submit(self, request: Request, order: Order, patient_ns: int) -> None:
         venue_id = ""
 
         async def send() -> None:
             nonlocal venue_id
             venue_id = await self.line.create(order.asked)
 
-        answer = await self._sent(CREATE, order, send)
+        answer = await self._sent(CREATE, order, send, patient_ns)
         self.step("submit.replied")
         self._log(order, "submit", answer, venue_id)
         if answer.outcome is Outcome.ACCEPTED:
@@ -222,12 +207,12 @@ class Office:
             self._fatal(answer)
             self._give_up(request, order, answer.why or OrderReason.VENUE, journaled=True)
 
-    async def _amend(self, request: Request, order: Order) -> None:
+    async def _amend(self, request: Request, order: Order, patient_ns: int) -> None:
         if order.final:
             return
         ticks, lots, shown = request.ticks, request.lots, order.shown
         answer = await self._sent(
-            AMEND, order, lambda: self.line.amend(order.asked, order.venue_id, ticks, lots)
+            AMEND, order, lambda: self.line.amend(order.asked, order.venue_id, ticks, lots), patient_ns
         )
         self.step("amend.replied")
         self._log(order, "amend", answer)
@@ -246,7 +231,12 @@ class Office:
         """Cancel an order until it is over, one way or the other. Whoever calls it has its turn."""
         delay = ASK_AGAIN
         while not order.final:
-            answer = await self._sent(CANCEL, order, lambda: self.line.cancel(order.asked, order.venue_id))
+            answer = await self._sent(
+                CANCEL,
+                order,
+                lambda: self.line.cancel(order.asked, order.venue_id),
+                self.host.now() + self.times.patience_ns,
+            )
             self.step("cancel.replied")
             self._log(order, "cancel", answer)
             if answer.outcome is Outcome.ACCEPTED:
@@ -265,7 +255,8 @@ class Office:
         that was under way, and that it may take to tell of it.
         """
         asked, line = order.asked, self.line
-        certain_ns = max(order.sent_ns, asked.ns) + self.times.window_ns + self.times.settle_ns
+        left_ns = order.sent_ns or asked.ns + self.times.patience_ns  # an earlier session's: at the latest
+        certain_ns = left_ns + self.times.window_ns + self.times.settle_ns
         delay = ASK_AGAIN
         while not order.final:
             began_ns, heard = self.host.now(), order.stand
@@ -288,12 +279,17 @@ class Office:
             await self.times.sleep(delay)
             delay = min(2 * delay, ASK_SELDOM)
 
-    async def _sent(self, kind: str, order: Order, send: Callable[[], Awaitable[None]]) -> Answer:
-        """Send a request once; again only where the exchange has not looked at it, for the clock or for a limit."""
-        clock_asked, patient_ns = False, self.host.now() + self.times.patience_ns
+    async def _sent(
+        self, kind: str, order: Order, send: Callable[[], Awaitable[None]], patient_ns: int
+    ) -> Answer:
+        """Send a request once; again only where the exchange has not looked at it, for the clock or for a limit.
+
+        What could not leave until `patient_ns`, whatever it waited for, does not leave any more: its price is of then.
+        """
+        clock_asked = False
         while True:
-            async with self._slots:
-                if self.line.due_ns(kind):
+            async with self._slots[kind]:
+                if self.line.due_ns(kind) or self.host.now() > patient_ns:
                     answer = _NO_ROOM
                 else:
                     order.sent_ns = self.host.now()

@@ -18,11 +18,12 @@ from btcframe.types import NS, OrderReason, OrderState
 from btcframe.venues.real.journal import Journal, journal_of
 from btcframe.venues.real.keeper import Keeper
 from btcframe.venues.real.line import Heard
-from btcframe.venues.real.office import Office, Request, Times
+from btcframe.venues.real.office import Office, Request
 from btcframe.venues.real.orders import Orders
 from btcframe.venues.real.outcomes import Outcome
 from btcframe.venues.real.records import Asked, Holding, Payment
 from btcframe.venues.real.recovery import recover
+from btcframe.venues.real.times import Times
 
 
 class Venue:
@@ -274,6 +275,57 @@ def test_a_cancel_that_loses_the_race_ends_with_the_fill(tmp_path: Path) -> None
             await v.keeper.tick()
             await v.quiet()
             assert v.fills == [(1, 10)]  # it was asked for
+
+    run(test)
+
+
+class Stuck(Exchange):
+    """An exchange that answers no order until it is let."""
+
+    def __init__(self, time: Time) -> None:
+        super().__init__(time)
+        self.let = asyncio.Event()
+
+    async def create(self, order: Asked) -> str:
+        if order.order_id > 1:
+            await self.let.wait()
+        return await super().create(order)
+
+
+def test_an_order_that_waited_too_long_does_not_leave_and_a_cancel_waits_for_none(tmp_path: Path) -> None:
+    exchange = Stuck(Time())
+
+    async def test() -> None:
+        async with venue(tmp_path, exchange) as v:
+            first, *others = (asked(n) for n in range(1, 6))
+            await v.do(submit(first))
+            await v.do(*map(submit, others))  # two are under way, and two wait for room
+            await v.do(cancel(first))
+            assert v.last == (1, "CANCELED", "ASKED")
+            v.time.ns += 3 * NS
+            exchange.let.set()
+            await v.quiet()
+            assert [link for what, link in exchange.sent if what == "create"] == [
+                o.link for o in (first, *others[:2])
+            ]
+            assert {(4, "REJECTED", "RATE"), (5, "REJECTED", "RATE")} <= set(v.states)
+
+    run(test)
+
+
+def test_two_that_reduce_apart_open_together(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with venue(tmp_path) as v:
+            await v.do(submit(asked(1)))
+            v.exchange.fill(asked(1).link, 10)
+            await v.quiet()
+            v.journal._db.execute("PRAGMA query_only = ON")  # as a disk that is full
+            await v.do(*(submit(asked(n, -1, 601_000, 7)) for n in (2, 3)))
+            assert len(v.exchange.orders) == 2  # one of them left
+            assert [(state, why) for n, state, why in v.states if n > 1 and state == "REJECTED"] == [
+                ("REJECTED", "JOURNAL")
+            ]
+            v.journal._db.execute("PRAGMA query_only = OFF")
 
     run(test)
 

@@ -20,7 +20,7 @@ import pytest
 from real_venue import INSTRUMENT, QUICK, Local, local, session
 
 from btcframe.endpoints import LOCAL_KEY, LOCAL_SECRET
-from btcframe.errors import ConfigError, StoreError
+from btcframe.errors import ConfigError, DataError, StoreError
 from btcframe.exchange.private.account import Holder
 from btcframe.types import TimeInForce
 from btcframe.venues.ccxt import Ccxt
@@ -143,6 +143,18 @@ def test_a_clock_that_is_three_seconds_off(exchange: Local, tmp_path: Path) -> N
             s.comes_to(s.market(-1, 3), "FILLED")
             assert s.stops == [] and s.gateway.counters()["limited"] == 0
         exchange.at.call(exchange.exchange.heal)
+
+
+def test_a_clock_that_is_minutes_off_is_refused_but_for_a_flatten(exchange: Local, tmp_path: Path) -> None:
+    exchange.inject("skew*-300000")
+    with (
+        pytest.raises(DataError, match=r"our clock is \+\d{6} ms off the exchange's"),
+        session(exchange.at.port, tmp_path),
+    ):
+        pass
+    with session(exchange.at.port, tmp_path, opening=False) as s:
+        assert s.gateway.reconcile().lots == 0
+    exchange.at.call(exchange.exchange.heal)
 
 
 def test_an_inverse_contract(tmp_path: Path) -> None:
