@@ -367,12 +367,10 @@ def _regimes(
 
 def _views(session: Session | None) -> tuple[View | None, View | None]:
     """The whole price, and a stretch of it."""
-    return (_price(session), _close(session)) if session else (None, None)
-
-
-def _price(session: Session) -> View | None:
+    if session is None:
+        return None, None
     mid = session.tables["equity"]["mid"]
-    return _view(session, extremes(mid), len(mid)) if len(mid) else None
+    return _view(session, extremes(mid), len(mid)) if len(mid) else None, _close(session)
 
 
 def _close(session: Session) -> View | None:
@@ -394,10 +392,10 @@ def _about(config: Mapping[str, Any], catalog: Catalog) -> list[About]:
     for slot, path, node in nodes(config):
         if node is None:
             continue
+        settings = {k: v for k, v in node.items() if k != "plugin"}
         try:
             doc = catalog.get(slot, node["plugin"]).cls.__doc__ or ""
         except PluginError:
             doc = ""  # no longer installed: the page says so
-        settings = {k: v for k, v in node.items() if k != "plugin"}
         found.append(About(path, node["plugin"], doc, settings))
     return found

@@ -27,10 +27,10 @@ def jobs(sweep: Path) -> list[dict[str, Any]]:
     return found
 
 
-def when(true: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+def when(true: Callable[[], bool], process: subprocess.Popen[bytes] | None) -> None:
     until = time.monotonic() + PATIENCE_S
     while not true():
-        assert process.poll() is None, "it ended before it could be killed"
+        assert process is None or process.poll() is None, "it ended before it could be killed"
         assert time.monotonic() < until
         time.sleep(0.05)
 
@@ -72,7 +72,9 @@ def test_killed_and_gone_on_with(launcher: str, tmp_path: Path) -> None:
     before = {job["number"]: job["state"] for job in jobs(sweep)}
     whole = {n: (sweep / str(n) / "manifest.json").read_bytes() for n, s in before.items() if s == "complete"}
     assert whole and len(whole) < 4
-    time.sleep(2.0)  # what is left of it sees that it is alone
+    when(
+        lambda: not any(worker_of(sweep / str(n) / "output.txt") for n in range(4)), None
+    )  # none is left alone
     done = subprocess.run(
         [*command, "runs", "resume", "sweep"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
