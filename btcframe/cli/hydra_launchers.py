@@ -38,7 +38,10 @@ from btcframe.run import check, stamp
 from btcframe.sweeps import ledger as ledgers
 from btcframe.sweeps.ledger import COMPLETE, Job, Ledger
 from btcframe.sweeps.performing import Outcome, objective, perform
-from btcframe.sweeps.workers import get_ready, share, side_by_side
+from btcframe.sweeps.workers import Task, get_ready, share, side_by_side
+
+_MANY, _TOGETHER = 8, 20
+"""Jobs from which it pays to compose them in several processes, and how many are told at a time: few enough for a pipe."""
 
 _MODULE = "hydra_plugins.btcframe"
 """Hydra makes plugins of this package only; ours are registered by hand, so there need not be one."""
@@ -161,13 +164,39 @@ class Jobs(Launcher):
         """
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
-        jobs = [self._job(initial_job_idx + n, tuple(overrides)) for n, overrides in enumerate(job_overrides)]
+        jobs = self._jobs(list(enumerate(map(tuple, job_overrides), start=initial_job_idx)))
         self._check_places(jobs)
         ledger, todo = self.sweeping.begin(self.directory, jobs)
         path = self.config.sweep.objective
         if todo:
             perform(ledger, todo, self._pool(len(todo)), self._call, path)
         return [self._told(ledger, job.number, path) for job in jobs]
+
+    def _jobs(self, numbered: list[tuple[int, tuple[str, ...]]]) -> list[Job]:
+        """All jobs, composed on all cores: it is most of the time that a sweep itself takes.
+
+        What makes no sense there is looked at again here, where it can be told.
+        """
+        cores = len(os.sched_getaffinity(0))
+        size = min(_TOGETHER, -(-len(numbered) // cores))
+        found: dict[int, Job] = {}
+        if cores > 1 and len(numbered) >= _MANY:
+            chunks = [numbered[at : at + size] for at in range(0, len(numbered), size)]
+            tasks = [
+                Task(n, functools.partial(self._sensible, chunk), Path(os.devnull))
+                for n, chunk in enumerate(chunks)
+            ]
+            work = side_by_side(tasks, lambda number: None, jobs=cores, threads=1)
+            with contextlib.closing(work) as done:
+                found = {job.number: job for ended in done for job in ended.value or ()}
+        return [found.get(number) or self._job(number, overrides) for number, overrides in numbered]
+
+    def _sensible(self, chunk: list[tuple[int, tuple[str, ...]]]) -> list[Job]:
+        jobs = []
+        with contextlib.suppress(Exception):  # it is found again by who asked
+            for number, overrides in chunk:
+                jobs.append(self._job(number, overrides))
+        return jobs
 
     def _job(self, number: int, overrides: tuple[str, ...]) -> Job:
         """A job that makes sense. One that does not stops a sweep that has not begun; later it fails by itself."""

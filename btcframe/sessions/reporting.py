@@ -389,9 +389,7 @@ def _view(session: Session, rows: Ints, total: int) -> View:
 
 def _about(config: Mapping[str, Any], catalog: Catalog) -> list[About]:
     found = []
-    for slot, path, node in nodes(config):
-        if node is None:
-            continue
+    for slot, path, node in (each for each in nodes(config) if each[2] is not None):
         settings = {k: v for k, v in node.items() if k != "plugin"}
         try:
             doc = catalog.get(slot, node["plugin"]).cls.__doc__ or ""

@@ -81,6 +81,7 @@ class Desk:
         self.flattening = False  # whether the position is to be closed
         self._closing = 0  # the order that does it
         self.differs = ""  # how the venue's position differs from ours at the end
+        self._unsure = False  # whether they have differed since this session began
         self._position: Position | None = None  # made anew when it was asked for after a change
         self._orders = Orders(audit.orders, instrument.symbol)
         self._rules = Rules(rules, self.failed, columns)
@@ -256,6 +257,7 @@ class Desk:
 
     def stop(self, stop: Stop | None) -> None:
         """Open nothing more, or do nothing at all."""
+        self._unsure |= stop is not None and stop.code == RECONCILE
         if stop is not None and self.stops.add(stop, self.now_ns, self.row_ns):
             self.version += 1
 
@@ -264,9 +266,9 @@ class Desk:
         self.version += self.stops.expire(self.now_ns)
 
     def resume(self, why: str) -> None:
-        """All causes are over; the limits on losses measure from here on."""
+        """All causes are over, but that our position may be wrong; the limits on losses measure from here on."""
         self.flattening = False
-        self.stops.clear(why)
+        self.stops.clear(why, keep=(RECONCILE,) if self._unsure else ())
         self.ledger.start_anew(self.mid)
 
     def enforce(self, market: Market) -> None:

@@ -84,9 +84,9 @@ class Stops:
         self.tell("resume", state=self.state.name, why=f"{', '.join(over)} is over")
         return True
 
-    def clear(self, why: str) -> None:
-        """Let go of all causes, and give what was contained another try."""
-        self._causes.clear()
+    def clear(self, why: str, keep: tuple[str, ...] = ()) -> None:
+        """Let go of all causes but those of the codes given, and give what was contained another try."""
+        self._causes = {code: cause for code, cause in self._causes.items() if code in keep}
         self.contained.clear()
         self._weigh()
         self.tell("resume", state=self.state.name, why=why)

@@ -20,9 +20,9 @@ from jobs.small import make_run  # isort: skip
 pytestmark = pytest.mark.drill
 
 FAULTS = (
-    "request_lost:create*3", "reply_lost:create*3", "reply_lost:amend*3", "reply_lost:cancel*3", "accepted_twice:create*3",
-    "error_10000:create*3", "error_10016:create*3", "error_170007:create*3", "error_170146:create*3",
-    "error_10016_before:create*3", "error_10016:cancel*3", "reject*3", "partial_cancel*3", "fill_in_cancel*3",
+    "request_lost*3:create", "reply_lost*3:create", "reply_lost*3:amend", "reply_lost*3:cancel", "accepted_twice*3:create",
+    "error_10000*3:create", "error_10016*3:create", "error_170007*3:create", "error_170146*3:create",
+    "error_10016_before*3:create", "error_10016*3:cancel", "reject*3", "partial_cancel*3", "fill_in_cancel*3",
     "reply_slow*1500+5s", "stream_down+10s", "stream_silent+10s", "ban+10s", "skew*3000+10s", "skew*-3000+10s",
     "drop", "half_open+5s", "outage+60s", "too_many+5s", "forbidden+5s",
 )  # fmt: skip

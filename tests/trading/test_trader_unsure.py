@@ -89,6 +89,18 @@ def test_a_close_that_is_refused_waits_a_second() -> None:
     assert np.diff(venues[0].closes).min() >= NS
 
 
+def test_only_another_session_is_sure_again() -> None:
+    """Every other cause is over when it is resumed; one that was restored is, too: the venue's count was taken."""
+    session = half(trader(opens_then()), "reduce", code="reconcile", why="a person traded")
+    session.command("reduce", why="lunch")
+    session.command("resume")
+    assert (session.state, session.stopped.code) == (TraderState.REDUCING, "reconcile")
+    again = trader(opens_then(), held=session.ledger.position_lots)
+    again.restore(session.save())
+    again.command("resume", ns=START)
+    assert again.state == TraderState.ACTIVE
+
+
 def test_at_the_end_it_is_known_how_the_venue_differs() -> None:
     class Other:
         def __init__(self, gateway: Any) -> None:

@@ -36,6 +36,9 @@ from btcframe.venues.timed import TimedReports
 STREAMS_S = 15.0
 """Seconds that the streams may take to be connected at the start."""
 
+SETTLED_S = 60.0
+"""Seconds that settling what an earlier session left may take: an exchange that is away must not be waited for in silence."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -261,6 +264,17 @@ async def _opened(
     keeper = Keeper(office, streams)
     for name in streams:
         office.start(keeper.follow(name))
+    try:
+        found = await _settled(settings, client, keeper, opening)
+    except BaseException:
+        await office.close()  # nobody else could: the streams go on otherwise
+        raise
+    office.start(keeper.look_after())
+    return keeper, found
+
+
+async def _settled(settings: Settings, client: Client, keeper: Keeper, opening: bool) -> Found:
+    """Wait for the streams, and settle what an earlier session left."""
     for _ in range(round(STREAMS_S / _LOOK_S)):
         if client.streaming:
             break
@@ -270,15 +284,21 @@ async def _opened(
             "the exchange's private streams cannot be reached", where="venue", next="btcframe doctor"
         )
     try:
-        found = await recover(keeper, opening)
+        return await asyncio.wait_for(recover(keeper, opening), SETTLED_S)
+    except TimeoutError:
+        left = ", ".join(order.asked.link for order in keeper.office.orders) or "none"
+        raise DataError(
+            f"the exchange has not told within {SETTLED_S:.0f} s what became of an earlier session's orders",
+            where="venue",
+            hint=f"The journal still has them: {left}.",
+            next="btcframe doctor says whether it can be reached; then start again",
+        ) from None
     except LineError as error:
         raise DataError(
             f"the exchange does not tell how the account stands: {error}",
             where="venue",
             next="btcframe doctor",
         ) from None
-    office.start(keeper.look_after())
-    return keeper, found
 
 
 _LOOK_S = 0.01

@@ -200,6 +200,16 @@ class Journal:
             )
         ]
 
+    def elsewhere(self) -> dict[str, list[str]]:
+        """Links of the account's orders that are not final, by the other market that they are on."""
+        found: dict[str, list[str]] = {}
+        for symbol, link in self._all(
+            "SELECT symbol, link FROM orders WHERE symbol <> ? AND (state < 4 OR state = 5) ORDER BY ns",
+            self._symbol,
+        ):
+            found.setdefault(symbol, []).append(link)
+        return found
+
     def filled(self, link: str) -> int:
         """Lots of an order's fills."""
         return int(self._all("SELECT coalesce(sum(lots), 0) FROM fills WHERE link = ?", link)[0][0])

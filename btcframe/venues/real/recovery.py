@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from btcframe.errors import ConfigError
 from btcframe.types import OrderState
+from btcframe.venues.real.journal import Journal
 from btcframe.venues.real.keeper import OVERLAP_NS, Keeper
 from btcframe.venues.real.office import Office
 from btcframe.venues.real.orders import Order
@@ -49,12 +50,13 @@ async def recover(keeper: Keeper, opening: bool) -> Found:
     Raises
     ------
     ConfigError
-        If there are such orders, and `opening`.
+        If there are such orders, or some on another market are not settled, and `opening`.
     LineError
         If the exchange does not answer.
     """
     office = keeper.office
     journal, line = office.journal, office.line
+    notes = _elsewhere(journal, opening)
     left = [office.orders.take_over(known) for known in journal.working()]
     fresh = not journal.last_ns and not left
     theirs_ns = office.host.now() - (await line.clock()).offset_ns
@@ -63,7 +65,7 @@ async def recover(keeper: Keeper, opening: bool) -> Found:
     )  # what was filled before the first session is none of ours
     works = await line.open_orders()
     left += [keeper.adopt(stand) for stand in _strays(works, left, office, opening)]
-    notes = list(await asyncio.gather(*(_ended(office, order) for order in left)))
+    notes += await asyncio.gather(*(_ended(office, order) for order in left))
     if persons := sum(not stand.link.startswith(PREFIX) for stand in works):
         notes.append(f"{persons} orders of somebody else work on the account; they are left alone")
     plan, holding = await keeper.compare()
@@ -77,6 +79,22 @@ async def recover(keeper: Keeper, opening: bool) -> Found:
         notes.append(f"the journal cannot be written: {journal.failure}")
     keeper.began()
     return Found(holding, await line.wallet(), fills, numbers, tuple(filter(None, notes)))
+
+
+def _elsewhere(journal: Journal, opening: bool) -> list[str]:
+    """What is not settled on another market of the account: nobody would look at it while this one is traded."""
+    notes = []
+    for symbol, links in journal.elsewhere().items():
+        said = f"{len(links)} orders on {symbol} are not settled: {', '.join(links[:SHOWN])}"
+        if opening:
+            raise ConfigError(
+                said,
+                where="venue",
+                hint="An earlier session left them, on the same account.",
+                next="Settle them with that session's directory: btcframe session flatten DIR",
+            )
+        notes.append(said)
+    return notes
 
 
 def _strays(works: tuple[Stand, ...], left: list[Order], office: Office, opening: bool) -> list[Stand]:

@@ -21,9 +21,13 @@ from real_venue import INSTRUMENT, QUICK, Local, local, session
 
 from btcframe.endpoints import LOCAL_KEY, LOCAL_SECRET
 from btcframe.errors import ConfigError, DataError, StoreError
+from btcframe.exchange.faults import parse
 from btcframe.exchange.private.account import Holder
 from btcframe.types import TimeInForce
 from btcframe.venues.ccxt import Ccxt
+from btcframe.venues.real import gateway, recovery
+from btcframe.venues.real.journal import journal_of
+from btcframe.venues.real.records import Asked
 
 pytest.importorskip("ccxt")
 
@@ -155,6 +159,43 @@ def test_a_clock_that_is_minutes_off_is_refused_but_for_a_flatten(exchange: Loca
     with session(exchange.at.port, tmp_path, opening=False) as s:
         assert s.gateway.reconcile().lots == 0
     exchange.at.call(exchange.exchange.heal)
+
+
+def test_an_exchange_that_goes_away_at_the_start_is_not_waited_for_in_silence(
+    exchange: Local, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with session(exchange.at.port, tmp_path, "a-b-away00000001") as s:
+        s.comes_to(s.submit(), "ACCEPTED")
+    monkeypatch.setattr(gateway, "SETTLED_S", 0.3)
+    asked = recovery._ended
+
+    async def away(office: Any, order: Any) -> str:
+        exchange.exchange.inject(parse("outage+60s"))
+        return await asked(office, order)
+
+    monkeypatch.setattr(recovery, "_ended", away)
+    with (
+        pytest.raises(DataError, match="what became of an earlier session's orders") as refused,
+        session(exchange.at.port, tmp_path, "a-b-away00000002"),
+    ):
+        pass
+    assert "bfaway00000001-1" in str(refused.value)
+    exchange.at.call(exchange.exchange.heal)
+    monkeypatch.undo()
+    with session(exchange.at.port, tmp_path, "a-b-away00000003"):
+        assert exchange.truth()["open"] == []
+
+
+def test_orders_on_another_market_are_settled_first(tmp_path: Path) -> None:
+    with journal_of(tmp_path / "account.sqlite", "BTC/USD:BTC") as journal:
+        journal.asked("earlier", Asked("bf0123456789ab-1", 1, 1, 600_000, 1, TimeInForce.GTC, False, 7))
+        journal.commit()
+        assert journal.elsewhere() == {}
+    with journal_of(tmp_path / "account.sqlite", "BTC/USDT:USDT") as journal:
+        assert journal.elsewhere() == {"BTC/USD:BTC": ["bf0123456789ab-1"]}
+        with pytest.raises(ConfigError, match="1 orders on BTC/USD:BTC are not settled: bf0123456789ab-1"):
+            recovery._elsewhere(journal, opening=True)
+        assert recovery._elsewhere(journal, opening=False) != []
 
 
 def test_an_inverse_contract(tmp_path: Path) -> None:
