@@ -170,14 +170,22 @@ def _flatten(asked: _Asked) -> int:
         there = _at_venue(directory, close=True)
         notes = there.notes
         said = f"does not run: {there.closed:+,} lots were closed at the venue, no order works."
-    elif _answered(directory, wait, _is_flat):
-        said = "is halted: nothing is held, and no order works."
-    else:
+    elif not _answered(directory, wait, lambda status: _is_flat(status) or _is_unsure(status)):
         raise SessionError(
             f"{directory} is not flat within {wait:g} s: it {_holds(read_status(directory))}",
             hint="It goes on trying while its process runs and its book is whole.",
             next=f"End it, then again: btcframe session halt {shlex.quote(str(directory))}",
         )
+    elif _is_unsure(read_status(directory)):  # it would close what it thinks it holds
+        status.process.end(WAIT)
+        there = _at_venue(directory, close=True)
+        notes = there.notes
+        said = (
+            f"did not know any more what it holds: its process {status.process.pid} was ended. By the exchange's "
+            f"count {there.closed:+,} lots were closed, no order works."
+        )
+    else:
+        said = "is halted: nothing is held, and no order works."
     if asked.json:
         told = {"directory": str(directory), "done": done, "cause": request.cause, "notes": notes}
         print(json.dumps(told, ensure_ascii=False))
@@ -189,6 +197,12 @@ def _flatten(asked: _Asked) -> int:
 def _is_flat(status: Status) -> bool:
     signals = status.told["signals"]
     return status.state == "halted" and not signals["position_lots"] and not signals["working"]
+
+
+def _is_unsure(status: Status) -> bool:
+    """Whether a halted session's count of its position is not the exchange's."""
+    signals = status.told["signals"] or {}
+    return status.state == "halted" and not signals.get("position_known", True)
 
 
 def _holds(status: Status) -> str:

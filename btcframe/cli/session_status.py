@@ -19,6 +19,9 @@ CONDITIONS = {
 """What a session's condition means, where one must know."""
 
 
+_DOUBT = "; the exchange contradicts it: reconcile"
+
+
 def lines(status: Status) -> list[str]:
     """How a session stands, for a person."""
     told = status.told
@@ -52,7 +55,7 @@ def lines(status: Status) -> list[str]:
         _line("predicts", _predictions(signals)),
         *_model(told.get("model", {}), signals),
         _line("regime", ", ".join(f"{k} {_number(v)}" for k, v in signals["regime"].items()) or "none"),
-        _line("holds", _holds(signals)),
+        _line("holds", _holds(signals) + _DOUBT * (not signals.get("position_known", True))),
         _line("money", f"equity {_number(signals['equity'])}, today {_number(signals['day_profit'])}, "
               f"fees {_number(signals['fees'])}, drawdown {_number(signals['drawdown'], 4)}"),
     ]  # fmt: skip

@@ -175,7 +175,7 @@ class Session:
             self.signals.publish(
                 Seen(
                     mono_ns, local_ns, self._pipeline.book_ns, market, trader.account(), trader.cause, trader.contained,
-                    self._ladder.standing,
+                    self._ladder.standing, trader.position_known,
                 )
             )  # fmt: skip
 

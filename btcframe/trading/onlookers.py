@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 from btcframe.types import EventArray, Floats, StateArray
 
+COMMANDS = ("halt", "reduce", "resume", "flatten", "contain")
+"""What a trader can be told."""
+
 PROMOTE = "promote"
 """The log's command for a promotion: row_ns, index, model (where it lies, or ""), fitted_ns; why, where no schedule says
 so, and mock, where it predicts noise."""

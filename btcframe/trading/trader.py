@@ -21,16 +21,13 @@ from btcframe.models.artefacts import FittedModel
 from btcframe.pipeline import Pipeline
 from btcframe.trading.account import Ledger
 from btcframe.trading.audit import Audit
-from btcframe.trading.desk import Desk
+from btcframe.trading.desk import RECONCILE, Desk
 from btcframe.trading.forecasts import Forecasts, Promotion
-from btcframe.trading.onlookers import PROMOTE, STOPPED, Log, Notify, Watch
+from btcframe.trading.onlookers import COMMANDS, PROMOTE, STOPPED, Log, Notify, Watch
 from btcframe.trading.orders import check_intents
 from btcframe.trading.stops import Cause
 from btcframe.trading.venue_line import VenueLine
 from btcframe.types import ROW, EventArray, RowArray
-
-COMMANDS = ("halt", "reduce", "resume", "flatten", "contain")
-"""What a trader can be told."""
 
 _MID, _AGE, _QUALITY = (ROW.fields[name][1] for name in ("mid", "age_ns", "quality"))  # type: ignore[index]
 _FACTS = struct.Struct(f"<q{_MID - 8}xd{_AGE - _MID - 8}xq{_QUALITY - _AGE - 8}xd")
@@ -117,9 +114,9 @@ class Trader:
         Parameters
         ----------
         name : str
-            reduce: open nothing more; data `code`, where a venue asks for it. halt: cancel everything, and do nothing more. flatten: halt, and close the
-            position. resume: all causes are over; the peak and the day of limits on losses start here. contain:
-            switch off a feature or the regime, data `name`, and open nothing more.
+            reduce: open nothing more; a venue that asks for it gives a `code`. halt: cancel everything, and do nothing
+            more. flatten: halt, and close the position. resume: all causes are over; the peak and the day of limits on
+            losses start here. contain: switch off a feature or the regime, data `name`, and open nothing more.
         data
             `why`, and `who` asked; `ns`, when, where nothing has been consumed yet
 
@@ -155,8 +152,6 @@ class Trader:
         """Go on with what `save` gave, before the first event; see `Desk.restore`."""
         self._desk.restore(saved)
 
-    # ------------------------------------------------------------------------------------------- what it is like
-
     @property
     def now_ns(self) -> int:
         """Local time of the last wake."""
@@ -181,6 +176,11 @@ class Trader:
     def cause(self) -> str:
         """`stopped` in words, "" while it is ACTIVE."""
         return str(self.stopped or "")
+
+    @property
+    def position_known(self) -> bool:
+        """Whether the venue has not contradicted what our fills add up to."""
+        return not self._desk.stops.holds(RECONCILE)
 
     @property
     def contained(self) -> dict[str, str]:
@@ -218,8 +218,6 @@ class Trader:
     def account(self) -> Account:
         """What a rule would see now."""
         return self._desk.account(self._desk.mid)
-
-    # ------------------------------------------------------------------------------------------------- the loop
 
     def consume(self, events: EventArray) -> None:
         """Let the market move: push events to each wake, hear the venue, decide, send.

@@ -47,6 +47,7 @@ class Seen(NamedTuple):
     cause : str         why the trader is not ACTIVE; "" where it is
     contained : mapping     parts that were switched off, and why
     standing : Standing     which of the session's models predicts, and why
+    position_known : bool   see ExecutionSignals
     """
 
     mono_ns: int
@@ -57,6 +58,7 @@ class Seen(NamedTuple):
     cause: str = ""
     contained: Mapping[str, str] = {}
     standing: Standing = Standing()
+    position_known: bool = True
 
 
 class Expected(NamedTuple):
@@ -128,6 +130,7 @@ class ExecutionSignals(NamedTuple):
     day_profit : float          equity less that at the beginning of the UTC day, quote
     drawdown : float            1 − equity/highest equity, 0…1
     fees : float                paid so far, quote
+    position_known : bool       false: the exchange contradicts what our fills add up to (docs/trade.md)
     """
 
     symbol: str
@@ -170,6 +173,7 @@ class ExecutionSignals(NamedTuple):
     day_profit: float
     drawdown: float
     fees: float
+    position_known: bool = True
 
     def plain(self) -> dict[str, Any]:
         """As JSON can hold it: mappings and lists, None for NaN."""
@@ -265,6 +269,7 @@ def _signals(seen: Seen, ages: _Ages, latency: Mapping[str, Summary]) -> Executi
         day_profit=account.equity - account.day_equity,
         drawdown=1 - account.equity / account.peak_equity if account.peak_equity > 0 else _NAN,
         fees=account.fees,
+        position_known=seen.position_known,
     )
 
 

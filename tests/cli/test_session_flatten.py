@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from btcframe.session_log import SessionWriter
 from btcframe.sessions.session import SESSION, TABLES, header
 from btcframe.trading.audit import Audit
 from btcframe.types import FILL, OrderState
-from btcframe.watch.processes import this_process
+from btcframe.watch.processes import Process, this_process
 from btcframe.watch.status import write_status
 from btcframe.watch.switch import standing
 from btcframe.watch.watching import Watcher, watching
@@ -66,9 +67,11 @@ class Obeys(Session):
     """A session that is flat when it was told to be, a moment later."""
 
     def ask(self, name: str, /, **data: Any) -> None:
+        known = self.signals.read().position_known
         super().ask("halt" if name == "flatten" else name, **data)
         if name == "flatten":
-            threading.Timer(0.05, lambda: self.live(account=account(0, state=self.state))).start()
+            flat = account(0, state=self.state)
+            threading.Timer(0.05, lambda: self.live(account=flat, position_known=known)).start()
 
 
 def test_a_session_that_runs_closes_what_it_holds(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,6 +90,22 @@ def test_one_that_cannot_says_what_it_holds(runs: Path) -> None:
         ),
     ):
         main(["flatten", "--wait", "0.2"])
+
+
+def test_one_that_does_not_know_what_it_holds_is_ended_and_the_exchange_asked(
+    died: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its own fills it is flat; the exchange holds 3 lots."""
+    ended: list[int] = []
+    monkeypatch.setattr(Process, "end", lambda process, seconds: ended.append(process.pid))
+    session = Obeys()
+    session.live(position_known=False)
+    with watching(died, session):
+        assert main(["flatten", str(died), "--json"]) == 0
+    told = json.loads(out(capsys))
+    assert told["done"] == "flat" and ended == [os.getpid()]
+    [gateway] = Elsewhere.NOW["gateways"]
+    assert gateway.held == 0
 
 
 def test_in_paper_nothing_is_held_when_it_does_not_run(
