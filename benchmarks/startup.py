@@ -33,7 +33,7 @@ COMPLETE = (*COMMAND, "__complete", "zsh", "btcframe run risk=acme")
 
 ROUNDS = 7
 
-PEER, HELP, COMPLETION = "python -c pass", "btcframe --help", "completing `btcframe run risk=acme`"
+PEER, HELP, COMPLETION = "python -c pass", "btcframe --help", "completing the name of a rule, `risk=a…`"
 
 
 def install(folder: Path, count: int) -> Path:

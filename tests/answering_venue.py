@@ -41,6 +41,7 @@ class Scripted:
         self.host, self._answer, self.held = host, answer, held
         self.reports = TimedReports(host.now, host.wake)
         self.sent: dict[int, Intent] = {}
+        self._over: set[int] = set()
         self._requests: queue.SimpleQueue[tuple[Action, int, Intent | None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
@@ -79,10 +80,12 @@ class Scripted:
 
     def _work(self) -> None:
         while (request := self._requests.get()) is not None:
-            self._answer(self, *request)
+            if request[0] is not Action.CANCEL or request[1] not in self._over:  # it may have crossed the end
+                self._answer(self, *request)
 
     def state(self, order_id: int, what: OrderState, lots: int = 0) -> None:
         intent, record = self.sent[order_id], np.zeros(1, ORDER)
+        self._over |= {order_id} if what.final else set()
         record["order_id"], record["state"], record["filled_lots"] = order_id, what, lots
         record["ticks"], record["lots"], record["side"] = intent.ticks, intent.lots, intent.side
         record["tif"], record["reduce_only"], record["venue_ns"] = intent.tif, intent.reduce_only, 1

@@ -32,7 +32,7 @@ CHANGES = {
     "the working directory": lambda: os.chdir("/"),
     "sys.path": lambda: sys.path.append("elsewhere"),
     "the root logger": lambda: logging.root.setLevel(logging.DEBUG),
-    "signal handlers": lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    "signal handlers": lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
     "the locale": lambda: locale.setlocale(
         locale.LC_ALL, "C.UTF-8" if locale.setlocale(locale.LC_ALL) == "C" else "C"
     ),

@@ -98,6 +98,8 @@ def can_only_reduce(intent: Intent, position: Position) -> bool:
         for o in position.working
         if intent.action == Action.AMEND and o.order_id == intent.order_id
     )
+    if intent.action == Action.AMEND and intent.lots <= filled:
+        return True  # as a cancel
     after = position.lots + intent.side * (lots + intent.lots - filled)
     return position.lots * intent.side < 0 and position.lots * after >= 0
 
