@@ -213,6 +213,7 @@ class Jobs(Launcher):
         except Exception:
             if self.sweeping.ledger is None and self.sweeping.resumed is None:
                 raise
+            # the sweep goes on: the job composes itself once more, fails by this, and its error is in the ledger
             return Job(number, overrides, str(number))
         finally:
             HydraConfig.instance().set_config(self.config)
