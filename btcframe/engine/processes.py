@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
 import os
+import pickle
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from pickle import PicklingError
 from typing import Any, TypeVar
 
 from btcframe.engine.parts import ONE_THREAD, Died, Unsendable
-from btcframe.engine.witnessed import retold, witnessed
+from btcframe.engine.witnessed import Witnessed, retold, witnessed
 
 T = TypeVar("T")
 
@@ -21,19 +24,47 @@ T = TypeVar("T")
 def in_processes(jobs: int, work: Callable[..., T], parts: Sequence[tuple[Any, ...]]) -> Generator[T]:
     """See `several`."""
     from joblib.externals.loky import ProcessPoolExecutor
+    from joblib.externals.loky.backend.reduction import dumps
 
+    try:  # before one is sent: loky finds out in a thread of its own, which may be ending already
+        packed = iter([dumps((work, part)) for part in parts])
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise Unsendable from error
     pool = ProcessPoolExecutor(
         min(jobs, len(parts)), env=ONE_THREAD, initializer=_begin, initargs=(logging.getLogger().level,)
     )
     try:
-        for future in [pool.submit(witnessed, work, *part) for part in parts]:
-            yield retold(future.result())
+        # no more than loky's queue takes: a pool that is ended while parts wait before it trips over them
+        at_work = deque(pool.submit(_there, part) for part in itertools.islice(packed, 2 * jobs))
+        while at_work:
+            found = at_work.popleft().result()
+            at_work += [pool.submit(_there, part) for part in itertools.islice(packed, 1)]
+            yield retold(found)
     except BrokenProcessPool as error:
         raise Died from error
-    except PicklingError as error:
+    except pickle.PicklingError as error:  # what came of it
         raise Unsendable from error
     finally:
-        pool.shutdown(wait=True, kill_workers=True)  # nothing is at work, unless something went wrong
+        with _undisturbed():
+            pool.shutdown(wait=True, kill_workers=True)  # nothing is at work, unless something went wrong
+
+
+def _there(packed: bytes) -> Witnessed:
+    work, part = pickle.loads(packed)
+    return witnessed(work, *part)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let who presses Ctrl-C twice leave no process behind: what is ended here takes no longer than a moment."""
+    if threading.current_thread() is not threading.main_thread():  # no interrupt comes there
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _begin(level: int) -> None:
