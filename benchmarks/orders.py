@@ -83,19 +83,20 @@ class Wired(NamedTuple):
 @dataclass(frozen=True)
 class Asks:
     """An order at every other row, too far away to be filled: 5 a second, half of what the exchange allows. When it was
-    asked is kept.
+    asked, and at which row, is kept: its order's end wakes it, too.
     """
 
-    CALLED: ClassVar[list[tuple[int, int]]] = []
+    CALLED: ClassVar[list[tuple[int, int, int]]] = []
 
     @property
     def wakes(self) -> Wakes:
         return Wakes()
 
     def decide(self, market: Market, position: Position) -> list[Intent]:
-        if not market.usable or int(market.row["row_ns"]) // 100_000_000 % 2:
+        row_ns = int(market.row["row_ns"])
+        if not market.usable or row_ns // 100_000_000 % 2 or (self.CALLED and self.CALLED[-1][2] == row_ns):
             return []
-        self.CALLED.append((market.now_ns, time.monotonic_ns()))
+        self.CALLED.append((market.now_ns, time.monotonic_ns(), row_ns))
         ticks = int(market.bid_ticks[0]) * 98 // 100
         return [Intent(Action.SUBMIT, 1, 10, ticks, TimeInForce.IOC)]
 
@@ -207,7 +208,7 @@ def session(url: str, control: Connection, folder: Path, config: dict[str, Any])
         ready.session.end(flatten=False)
     sent = np.array(control.recv())
     lines = []
-    for n, (now_ns, called) in enumerate(Asks.CALLED):
+    for n, (now_ns, called, _) in enumerate(Asks.CALLED):
         if now_ns in received and n < len(noted[STEPS[-1]]):  # a heartbeat closes a row, too
             at, mono = received[now_ns]
             lines.append((sent[at], mono, called, *(noted[step][n] for step in STEPS), n + 1))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -52,10 +51,6 @@ from btcframe.venues.sim import Sim
 from btcframe.watch.switch import standing
 from btcframe.watch.telling import Teller
 
-SWITCH_S = 0.0002
-"""Seconds that one thread computes while another waits; with Python's 0.005 who writes holds up an order by as much each
-time that the venue's thread has an answer to read."""
-
 _ONE = {ROW_TABLE: "row", "equity": "equity mark", "funding": "funding payment"}
 """What one record of a table is called, where it is not the table's name without its s."""
 
@@ -100,8 +95,6 @@ def opened(run: Run, source: Source) -> Iterator[Opened]:
     """
     config, directory = run.config, run.dir
     with contextlib.ExitStack() as stack:
-        stack.callback(sys.setswitchinterval, sys.getswitchinterval())
-        sys.setswitchinterval(SWITCH_S)
         feed = stack.enter_context(contextlib.closing(source.open(seed=run.seed)))
         instrument = feed.instrument
         if isinstance(policy := run.component("policy"), Suited):
