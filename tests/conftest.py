@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forked_commands import Typist, typist
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -22,6 +22,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for name, text in report.user_properties:
                 if name == "table" and report.when == "call":
                     terminalreporter.write_line(f"\n{text}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def a_user_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Journals and locks of accounts lie with the user: the tests have one of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("user")))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -79,21 +87,25 @@ def distribution(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
+@pytest.fixture(scope="session")
+def somebody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
+    """Who types the commands of all tests."""
+    with typist(tmp_path_factory.mktemp("commands")) as somebody:
+        yield somebody
+
+
 @pytest.fixture
-def btcframe(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+def btcframe(tmp_path: Path, somebody: Typist) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the command in an empty working directory."""
     work = tmp_path / "work"
     work.mkdir(exist_ok=True)
 
     def run(
-        *arguments: str, site: Path | None = None, env: dict[str, str] | None = None, timeout: float = 300
+        *arguments: str, site: Path | None = None, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         environment = os.environ | {"COLUMNS": "200", "XDG_CACHE_HOME": str(tmp_path / "cache")} | (env or {})
         if site is not None:
             environment["PYTHONPATH"] = str(site)
-        return subprocess.run(
-            [sys.executable, "-m", "btcframe", *arguments],
-            capture_output=True, text=True, cwd=work, env=environment, timeout=timeout, check=False,
-        )  # fmt: skip
+        return somebody.completed(("btcframe", *arguments), work, environment)
 
     return run

@@ -23,6 +23,8 @@ from live_sessions import place as place_of
 from local_exchange import SYMBOLS
 
 from btcframe.api import Host, Recovered
+from btcframe.sessions.session import ACCOUNT
+from btcframe.trading.account import Ledger
 from btcframe.types import OrderState
 from btcframe.venues.ccxt import Ccxt
 from btcframe.venues.real.steps import VARIABLE
@@ -92,6 +94,13 @@ def connected(venue: Ccxt) -> Recovered:
     return recovered
 
 
+def local_money(directory: Path) -> float:
+    """The cash that a session counted up to, as it saved it."""
+    ledger = Ledger(SYMBOLS[SYMBOL], 0.0)
+    ledger.restore(json.loads((directory / ACCOUNT).read_text())["ledger"])
+    return ledger.cash
+
+
 @dataclass
 class Killing:
     """A local exchange, an account on it, and one session after the other that is killed."""
@@ -100,6 +109,7 @@ class Killing:
     process: subprocess.Popen[str] | None = None  # None: there is only what a test does itself
     count: int = 0
     last: Path | None = None  # the directory of the session before
+    cash: float = 0.0  # of the account, as it was opened last
 
     @property
     def venue(self) -> Ccxt:
@@ -184,7 +194,7 @@ class Killing:
         """
         if self.process is None:
             found = connected(self.venue)
-            lots, notes = found.position.lots, list(found.notes)
+            lots, notes, self.cash = found.position.lots, list(found.notes), found.cash
         else:
             node = self.venue_node()
             del node["plugin"]
@@ -218,6 +228,7 @@ class Killing:
         theirs = {
             e["execId"]: (1 if e["side"] == "Buy" else -1) * round(float(e["execQty"]) * 1000)
             for e in truth["executions"]
+            if e["execType"] == "Trade"
         }
         assert fills == theirs
         held = sum(

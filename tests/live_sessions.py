@@ -229,7 +229,7 @@ class Place:
         while self.at.exchange.ns < until:
             threading.Event().wait(0.01)
 
-    def until_up(self, seconds: float = 20.0) -> None:
+    def until_up(self, seconds: float = 60.0) -> None:
         """Wait until the exchange answers again."""
         until = time.monotonic() + seconds
         while True:

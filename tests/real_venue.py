@@ -95,7 +95,7 @@ class Session:
             said = OrderState(order["state"]).name, OrderReason(order["why"]).name
             self.states.setdefault(int(order["order_id"]), []).append(said)
 
-    def until(self, done: Callable[[], bool], seconds: float = 20.0) -> None:
+    def until(self, done: Callable[[], bool], seconds: float = 60.0) -> None:
         """Hear until something is so."""
         end = time.monotonic() + seconds
         while not done():
@@ -120,7 +120,7 @@ class Session:
         """State and reason of an order as told last."""
         return self.states.get(n, [("", "")])[-1]
 
-    def comes_to(self, n: int, state: str, seconds: float = 20.0) -> None:
+    def comes_to(self, n: int, state: str, seconds: float = 60.0) -> None:
         """Hear until an order is in a state."""
         self.until(lambda: self.last(n)[0] == state, seconds)
 

@@ -126,7 +126,7 @@ class Exchange:
         if self._loop.is_closed():
             return
         self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(20)
+        self._thread.join(60)
         assert not self._thread.is_alive(), "the exchange waits for a connection that is not given up"
         self._loop.close()
 

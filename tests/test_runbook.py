@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from forked_commands import Done, Typist, typist
+from forked_commands import SESSIONS, Done, Typist, typist
 
 from btcframe import explain
 from btcframe.endpoints import Endpoint, key_names
@@ -56,9 +56,9 @@ def at() -> Iterator[Served]:
 @pytest.fixture(scope="module")
 def types(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Typist]:
     names = key_names("bybit", Endpoint.local)
-    with typist(
-        tmp_path_factory.mktemp("runbook"), **dict(zip(names, (KEY, SECRET), strict=True))
-    ) as somebody:
+    account = dict(zip(names, (KEY, SECRET), strict=True))
+    folder = tmp_path_factory.mktemp("runbook")
+    with typist(folder, *SESSIONS, XDG_DATA_HOME=str(folder / "user"), **account) as somebody:
         yield somebody
 
 

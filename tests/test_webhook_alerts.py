@@ -55,7 +55,7 @@ def test_a_run_that_fails_is_told_of_and_the_address_is_written_nowhere(
     environment = {"WEBHOOK_ALERTS_URL": url, "no_proxy": "127.0.0.1"}
     done = btcframe("facts", "source=cryptofeed_capture", "source.path=none", site=site, env=environment)
     assert done.returncode == 4
-    text = told.get(timeout=20)
+    text = told.get(timeout=60)
     assert "-facts-" in text and "ended (failed)" in text and "none" in text
     everywhere = [done.stdout, done.stderr]
     everywhere += [p.read_text(errors="replace") for p in (tmp_path / "work").rglob("*") if p.is_file()]

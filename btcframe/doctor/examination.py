@@ -19,6 +19,7 @@ from btcframe.doctor.software import CORE, asked_for, packages, plugins, python
 from btcframe.doctor.storage import spool, store
 from btcframe.errors import BtcframeError, DoctorError
 from btcframe.plugins import Catalog
+from btcframe.venues.real.places import journals_in
 
 Look = Callable[[], Iterator[Finding]]
 
@@ -70,10 +71,11 @@ def _looked(name: str, look: Look) -> Iterator[Finding]:
 def places(config: Mapping[str, Any], directory: Path) -> dict[str, Path]:
     """Directories that a run writes to, by the setting that chooses each."""
     found = {"hydra.run.dir": directory / "runs", "spool.path": Path(config["spool"]["path"])}
-    for section, name in (("store", "path"), ("venue", "journal")):
-        value = config[section].get(name)
-        if isinstance(value, str) and value and "://" not in value:
-            found[f"{section}.{name}"] = Path(value)
+    value = config["store"].get("path")
+    if isinstance(value, str) and value and "://" not in value:
+        found["store.path"] = Path(value)
+    if "journal" in config["venue"]:
+        found["venue.journal"] = journals_in(config["venue"]["journal"])
     return found
 
 

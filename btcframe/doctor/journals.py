@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from btcframe.doctor.finding import Finding, Level
+from btcframe.venues.real.lock import locks_of
+from btcframe.venues.real.places import journals_in
 
 _WORKING = "SELECT count(*) FROM orders WHERE state < 4 OR state = 5"
 """Orders that are not final, as the journal counts them (btcframe.venues.real.journal)."""
@@ -19,11 +21,11 @@ _WORKING = "SELECT count(*) FROM orders WHERE state < 4 OR state = 5"
 
 def journals(config: Mapping[str, Any]) -> Iterator[Finding]:
     """How the journals in the venue's directory stand; they are read, and not written."""
-    folder = config["venue"].get("journal")
-    if not folder:
+    if "journal" not in config["venue"]:
         yield Finding("journals", Level.SKIPPED, f"venue {config['venue']['plugin']} keeps none")
         return
-    found = sorted(Path(folder).glob("*.sqlite"))
+    folder = journals_in(config["venue"]["journal"])
+    found = sorted(folder.glob("*.sqlite"))
     for path in found:
         yield _journal(path)
     if not found:
@@ -31,21 +33,19 @@ def journals(config: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _journal(path: Path) -> Finding:
-    if holder := _holder(path.with_suffix(".lock")):
-        return Finding("journals", Level.OK, f"{path.name}: the account is traded by {holder}")
+    if holder := next(filter(None, map(_holder, locks_of(path))), ""):
+        return Finding("journals", Level.OK, f"{path}: the account is traded by {holder}")
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             working = database.execute(_WORKING).fetchone()[0]
     except sqlite3.Error as error:
         do = "Put back a copy of it: without it a session does not know which orders are its own"
-        return Finding("journals", Level.FAIL, f"{path.name} cannot be read: {error}", do)
+        return Finding("journals", Level.FAIL, f"{path} cannot be read: {error}", do)
     if working:
-        said = f"{path.name}: nobody trades the account, and {working} of its orders are not known to be over"
+        said = f"{path}: nobody trades the account, and {working} of its orders are not known to be over"
         do = "The next session asks for each and cancels what works: btcframe trade warm_start=…; or session flatten"
         return Finding("journals", Level.WARN, said, do)
-    return Finding(
-        "journals", Level.OK, f"{path.name}: nobody trades the account, and all its orders are over"
-    )
+    return Finding("journals", Level.OK, f"{path}: nobody trades the account, and all its orders are over")
 
 
 def _holder(lock: Path) -> str:

@@ -103,6 +103,13 @@ FAULTS = {
     "stream_down": Kind("private streams are cut, and no new ones are taken", lasting_ns=5 * NS),
     "stream_silent": Kind("private streams stay open, and nothing comes on them any more", lasting_ns=5 * NS),
     "ban": Kind("requests of the private REST are answered with 403", lasting_ns=10 * NS),
+    "denied": Kind(
+        "private requests are refused with a retCode, and no private stream is taken; where a key is gone (10003, 33004), "
+        "those that are there are cut",
+        10003,
+        "retCode",
+        lasting_ns=10 * NS,
+    ),
 }
 """Every fault by name."""
 

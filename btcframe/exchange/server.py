@@ -276,6 +276,8 @@ class Server:
         self.exchange.counts["requests"] += 1
         if status == 200:
             return _json(answer())
+        if status == 503:  # nobody of the exchange answers: it is a proxy's word, and no JSON
+            return _text(status, _WHY[status])
         return _json(rest.said(self.exchange, {}, rest.TOO_OFTEN, _WHY[status]), status)
 
     # ------------------------------------------------------------------------------------------------------ control

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from btcframe.api import Action, Host, Intent, RealVenue
+from btcframe.api import Action, Gateway, Host, Intent, RealVenue
 from btcframe.types import EVENT, NS, Instrument, OrderState, TimeInForce
 
 TRIES = 5
@@ -17,6 +17,9 @@ TRIES = 5
 
 STEP_NS = NS // 20
 """Between two looks at what was answered."""
+
+SETTLE_NS = 5 * NS
+"""How long the position that a venue tells may be another than our fills add up to."""
 
 
 class Flattened(NamedTuple):
@@ -76,11 +79,19 @@ def flatten(
             gateway.submit(order_id, out, now())
             deadline, ended = now() + patience_ns, False
             while not ended and now() < deadline:
-                _, reports = gateway.advance(np.empty(0, EVENT), now() + STEP_NS)
-                ended = any(OrderState(state).final for state in reports.orders["state"].tolist())
+                _, (orders, fills, _) = gateway.advance(np.empty(0, EVENT), now() + STEP_NS)
+                left += int((fills["side"] * fills["lots"]).sum())
+                ended = any(OrderState(state).final for state in orders["state"].tolist())
             if not ended:
                 notes.append(f"an order to close {left:+,} lots was not answered")
-            left = gateway.reconcile().lots
-            if not ended:
                 break
+        left = _told(gateway, left, now)
     return Flattened(held - left, left, tuple(notes))
+
+
+def _told(gateway: Gateway, left: int, now: Callable[[], int]) -> int:
+    """What the venue says is held, lots. It may take a moment until that is what our fills add up to."""
+    until_ns = now() + SETTLE_NS
+    while (lots := gateway.reconcile().lots) != left and now() < until_ns:
+        gateway.advance(np.empty(0, EVENT), now() + STEP_NS)
+    return lots

@@ -10,12 +10,6 @@ from btcframe.types import NS, duration_name
 from btcframe.watch.observed import Observed
 from btcframe.watch.status import stands
 
-_ASKED = {
-    "requests": "requests", "refused": "refused", "limited": "held up by limits", "unknown": "of unknown outcome",
-    "lost": "orders that never arrived", "dropped": "times a stream broke", "missed": "fills that no stream told of",
-}  # fmt: skip
-"""What of a venue's counters is told at the end, in words."""
-
 WAITING = 0.1
 """Share of the lane's memory in use that is worth a word."""
 
@@ -125,8 +119,7 @@ def ending(plain: Mapping[str, Any], stopped: str, predicted: bool, store: str, 
             f"and {counted(shed['spared'], 'optional one')}"
         )
     if venue := counters.get("venue"):
-        told = [f"{venue[name]:,} {what}" for name, what in _ASKED.items() if venue.get(name)]
-        lines.append(f"Exchange: {', '.join(told) or 'nothing was asked of it'}")
+        lines.append(_asked(venue))
     most = f"at most {lane['most_bytes'] / 1e6:,.1f} MB of {memory / 1e6:,.0f} waited to be written"
     died = f"; its thread was restarted {counted(lane['restarts'], 'time')}" if lane["restarts"] else ""
     lines.append(f"Slow lane: {counted(lane['items'], 'item')}, {most}{died}")
@@ -146,6 +139,31 @@ def ending(plain: Mapping[str, Any], stopped: str, predicted: bool, store: str, 
             f"The trader is {stands(plain['state'], plain['cause'])}. So will be one that starts from here."
         )
     return "\n".join(lines)
+
+
+def _asked(venue: Mapping[str, int]) -> str:
+    """What passed with an exchange; its counters are `venues.real.counts.COUNTS`, another venue may have none of them."""
+    if not venue.get("requests"):
+        return "Exchange: nothing was asked of it"
+    of = {
+        name: venue.get(name, 0)
+        for name in ("sent", "requests", "refused", "limited", "unknown", "settled", "lost")
+    }
+    resolved = f"{of['unknown']:,} of unknown outcome"
+    if of["unknown"]:
+        done, left = of["settled"] - of["lost"], of["unknown"] - of["settled"]
+        open_ = f", {left:,} left to the next session" if left else ""
+        resolved += f" ({done:,} found done or over, {of['lost']:,} never arrived{open_})"
+    return (
+        f"Exchange: {counted(of['sent'], 'order')} sent, {counted(of['requests'], 'request')}: {resolved}, "
+        f"{of['limited']:,} refused by the rate limit, {of['refused']:,} for other reasons; "
+        f"{counted(venue.get('restored', 0), 'stream reconnect')}, {counted(venue.get('missed', 0), 'fill')} heard late"
+        + (
+            f"; {counted(owed, 'note')} never got into the journal"
+            if (owed := venue.get("journal_waiting"))
+            else ""
+        )
+    )
 
 
 def _models(told: Mapping[str, Any], counts: Mapping[str, int]) -> list[str]:

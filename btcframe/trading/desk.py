@@ -369,7 +369,7 @@ class Desk:
             self.hear(reports)
         if left := self._orders.working:
             self._contradicted(
-                f"the venue leaves {len(left)} orders without a final state, first {left[0]}",
+                f"the venue leaves {len(left)} orders without a final state, first number {left[0].order_id}",
             )
 
     def compare_with_venue(self) -> None:

@@ -98,6 +98,7 @@ class Orders:
             return intent._replace(side=0), "no_side"
         if intent.tif not in _TIFS:
             return intent._replace(tif=TimeInForce.GTC), "no_tif"
+        intent = intent._replace(tif=TimeInForce(intent.tif))  # a plain number is one, too
         if intent.lots <= 0:
             return intent, "no_size"
         priceless = intent.action == Action.SUBMIT and intent.tif in (TimeInForce.IOC, TimeInForce.FOK)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from btcframe.api import Gateway, Host, Recovered
@@ -12,6 +11,7 @@ from btcframe.endpoints import Endpoint
 from btcframe.errors import BtcframeError, ConfigError, PluginError
 from btcframe.types import Instrument, duration_ns
 from btcframe.venues.real.keys import KeySource, keys_of
+from btcframe.venues.real.places import journals_in
 
 if TYPE_CHECKING:
     from btcframe.venues.real.checks import Check
@@ -34,7 +34,7 @@ class Ccxt:
     port : int            of a local endpoint
     rest, ws : str        base addresses in place of the endpoint's
     keys : KeySource      env: BTCFRAME_BYBIT_TESTNET_KEY and …_SECRET, by exchange and endpoint; or keyring
-    journal : str         directory of the accounts' journals
+    journal : str         directory of the accounts' journals; "": btcframe/journals below $XDG_DATA_HOME
     leverage : float      that must be set at the exchange; 0: whatever is, but it must be known
     in_flight : int       requests at once
     timeout : str         for one request
@@ -52,7 +52,7 @@ class Ccxt:
     rest: str = ""
     ws: str = ""
     keys: KeySource = KeySource.env
-    journal: str = "journals"
+    journal: str = ""
     leverage: float = 0.0
     in_flight: int = 4
     timeout: str = "5s"
@@ -177,4 +177,4 @@ class Ccxt:
             in_flight=self.in_flight,
         )
         wanted = Wanted(self.endpoint, self.leverage, ns["clock"], opening)
-        return Settings(address, keys, Path(self.journal), wanted, times)
+        return Settings(address, keys, journals_in(self.journal), wanted, times)

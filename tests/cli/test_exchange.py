@@ -44,11 +44,11 @@ def test_it_says_where_it_listens_and_ends_with_ctrl_c(tmp_path: Path) -> None:
         )
         found = re.search(r"http://127\.0\.0\.1:\d+", "".join(told))
         assert found is not None
-        with urllib.request.urlopen(f"{found[0]}/v5/market/time", timeout=20) as reply:
+        with urllib.request.urlopen(f"{found[0]}/v5/market/time", timeout=60) as reply:
             assert b'"retCode":0' in reply.read()
         running.send_signal(signal.SIGINT)
         rest = running.stdout.read()
-        assert running.wait(timeout=20) == 0 and rest.startswith("Closed. 0 clients") and "1 requests" in rest
+        assert running.wait(timeout=60) == 0 and rest.startswith("Closed. 0 clients") and "1 requests" in rest
     assert not list(tmp_path.iterdir())  # it makes no run directory
 
 

@@ -15,7 +15,7 @@ from local_exchange import SYMBOLS, market
 from btcframe.exchange.core import Exchange
 from btcframe.exchange.server import Served, served
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")

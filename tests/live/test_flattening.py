@@ -48,6 +48,17 @@ def test_what_is_held_is_closed_in_as_many_orders_as_the_market_needs() -> None:
     assert [intent.lots for intent in gateway.sent.values()] == [12, 7, 3]
 
 
+def test_what_was_closed_is_not_closed_again_while_the_position_is_told_late(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    says = iter((-12, -12))
+    monkeypatch.setattr(Scripted, "reconcile", lambda self: Position(next(says, self.held)))
+    Elsewhere.NOW["answer"] = gives(12)
+    done = flatten(Elsewhere(), INSTRUMENT, "one")
+    assert (done.closed, done.left) == (-12, 0)
+    assert [intent.lots for intent in Elsewhere.NOW["gateways"][0].sent.values()] == [12]
+
+
 def test_it_does_not_try_for_ever_and_says_what_is_left() -> None:
     Elsewhere.NOW["answer"] = gives(5)
     done = flatten(Elsewhere(), INSTRUMENT, "one")

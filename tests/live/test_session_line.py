@@ -97,8 +97,14 @@ def test_the_model_at_the_end() -> None:
 @pytest.mark.parametrize(
     ("venue", "said"),
     [
-        ({"up": 1, "requests": 1278, "refused": 0, "unknown": 2, "missed": 3},
-         ["Exchange: 1,278 requests, 2 of unknown outcome, 3 fills that no stream told of"]),
+        ({"up": 1, "sent": 1, "requests": 1278, "missed": 3},
+         ["Exchange: 1 order sent, 1,278 requests: 0 of unknown outcome, 0 refused by the rate limit, 0 for other reasons; "
+          "0 stream reconnects, 3 fills heard late"]),
+        ({"up": 1, "sent": 900, "requests": 1278, "refused": 7, "limited": 5, "unknown": 4, "settled": 3, "lost": 1,
+          "restored": 2, "missed": 1, "journal_waiting": 8},
+         ["Exchange: 900 orders sent, 1,278 requests: 4 of unknown outcome (2 found done or over, 1 never arrived, "
+          "1 left to the next session), 5 refused by the rate limit, 7 for other reasons; 2 stream reconnects, "
+          "1 fill heard late; 8 notes never got into the journal"]),
         ({"up": 1, "requests": 0}, ["Exchange: nothing was asked of it"]),
         ({}, []),
     ],

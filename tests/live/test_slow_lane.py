@@ -187,7 +187,7 @@ def test_a_market_that_can_wait_waits_for_room() -> None:
         waiter.join(0.1)
         assert waiter.is_alive()
         gate.set()
-        waiter.join(10)
+        waiter.join(60)
         assert not waiter.is_alive()
 
 

@@ -115,3 +115,11 @@ def test_a_policy_sees_that_its_amendment_was_denied_and_when() -> None:
     assert len(seen) > 50 and seen[0][1] == 0
     assert [denied for _, denied in seen[1:]] == [now for now, _ in seen[:-1]]
     assert subject.vetoes["no"] == len(seen) and seen[0][0] > START
+
+
+def test_a_time_in_force_is_one_whatever_kind_of_number_it_came_as() -> None:
+    """The simulated venue writes numbers; a real one asks which it is."""
+    orders = Orders(Table(ORDER), "BTC/USDT:USDT")
+    for number in (4, np.int8(4), TimeInForce.POST_ONLY):
+        intent, veto = orders.complete(Intent(Action.SUBMIT, 1, 5, 100, number))  # type: ignore[arg-type]
+        assert veto == "" and intent.tif is TimeInForce.POST_ONLY

@@ -33,7 +33,7 @@ from btcframe.sources.live.valve import ShedCounters
 from btcframe.spool.status import SpoolStatus
 from btcframe.trading.desk import COUNTS
 from btcframe.types import NS
-from btcframe.venues.real.office import COUNTS as ASKED
+from btcframe.venues.real.counts import COUNTS as ASKED
 from btcframe.watch.metrics import BOUNDS_NS, GAUGES, MOST, address_of, serving
 from btcframe.watch.status import read_status
 from btcframe.watch.telling import Teller

@@ -53,6 +53,9 @@ CODES = {
 BAD_PARAMETER, CLOCK, KEY, SIGN, DENIED, TOO_OFTEN = 10001, 10002, 10003, 10004, 10005, 10006
 """Codes that all categories share."""
 
+GONE = (KEY, 33004)
+"""Codes of a key that was deleted or has expired."""
+
 LEVERAGE_SAME, MODE_SAME, MODE_HELD = 110043, 110025, 110024
 
 

@@ -78,6 +78,11 @@ class Engine:
             return market.tape.last * listing.instrument.tick
         return (max(bids) + min(asks)) * listing.instrument.tick / 2
 
+    @property
+    def now_ms(self) -> int:
+        """The exchange's clock, ms."""
+        return self._clock()
+
     def tell(self) -> None:
         """Tell what happened since without a request: the order flow filled orders, funding was paid."""
         self.fund()

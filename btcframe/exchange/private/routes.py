@@ -18,6 +18,7 @@ Result = dict[str, Any]
 Route = Callable[[Engine, Account, Asked], Result]
 
 _STATUS_UNIFIED = 6
+_WEEK_MS, _EVER = 7 * 86_400_000, 1 << 63
 
 
 # ------------------------------------------------------------------------------------------------------------- orders
@@ -62,7 +63,8 @@ def _history(engine: Engine, account: Account, asked: Asked) -> Result:
     """Orders that are done."""
     category = _category(asked)
     done = [order for order in account.orders.values() if not order.open]
-    found = [o for o in _of(engine, done, asked, category) if _timely(asked, o.created_ms)]
+    begin, end = _span(engine, asked)
+    found = [o for o in _of(engine, done, asked, category) if begin <= o.created_ms <= end]
     return _page(category, found, asked, wire.order)
 
 
@@ -88,6 +90,7 @@ def _of(engine: Engine, orders: Sequence[Order], asked: Asked, category: str) ->
 def _executions(engine: Engine, account: Account, asked: Asked) -> Result:
     category, pair = _category(asked), str(asked.get("symbol") or "")
     order_id, link_id = str(asked.get("orderId") or ""), str(asked.get("orderLinkId") or "")
+    begin, end = _span(engine, asked)
     if pair:
         engine.market(category, pair)
 
@@ -99,7 +102,7 @@ def _executions(engine: Engine, account: Account, asked: Asked) -> Result:
             and order_id in ("", order.order_id)
             and link_id in ("", order.link_id)
             and str(asked.get("execType") or one.kind) == one.kind
-            and _timely(asked, one.ms)
+            and begin <= one.ms <= end
         )
 
     found = [one for one in reversed(account.executions) if meant(one)]
@@ -269,8 +272,18 @@ def _category(asked: Asked) -> str:
     return category
 
 
-def _timely(asked: Asked, ms: int) -> bool:
-    return _count(asked, "startTime", 0) <= ms <= _count(asked, "endTime", 2**63)
+def _span(engine: Engine, asked: Asked) -> tuple[int, int]:
+    """From when until when is asked for, ms: a week from where it begins or to where it ends, and the last one without
+    either. Raises Refusal for more than a week.
+    """
+    begin, end = _count(asked, "startTime", 0), _count(asked, "endTime", 0)
+    if begin and end:
+        if not 0 <= end - begin <= _WEEK_MS:
+            raise bad("startTime and endTime must be at most 7 days apart")
+        return begin, end
+    if begin:
+        return begin, begin + _WEEK_MS
+    return (end or engine.now_ms) - _WEEK_MS, end or _EVER
 
 
 def _count(asked: Asked, name: str, default: int) -> int:

@@ -63,6 +63,10 @@ class Service:
     note : callable         writes down what happened
     seed : int
     limited : bool          whether requests are counted
+
+    Attributes
+    ----------
+    denied : int            retCode that every request is refused with at present, 0 for none
     """
 
     def __init__(
@@ -80,6 +84,7 @@ class Service:
         self.troubles = Troubles()
         self._rates = Rates() if limited else None
         self._clock, self._note = clock, note
+        self.denied = 0
 
     @property
     def accounts(self) -> Mapping[str, Account]:
@@ -119,6 +124,7 @@ class Service:
         ------
         Refusal
         """
+        self.admit()
         self._permitted(account, path, asked)
         operation = path.rpartition("/")[2]
         if path in routes.READS:
@@ -128,6 +134,11 @@ class Service:
         if operation.endswith("-batch"):
             return self._batch(account, operation.removesuffix("-batch"), asked)
         return self._traded(account, operation, asked)
+
+    def admit(self) -> None:
+        """Refuse whoever it is while everybody is. Raises Refusal."""
+        if self.denied:
+            raise Refusal(self.denied, "denied: a fault of this exchange")
 
     def _permitted(self, account: Account, path: str, asked: Fields) -> None:
         needed, holder = routes.right(path), account.holder

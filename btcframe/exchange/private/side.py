@@ -11,6 +11,7 @@ from btcframe.exchange.faults import TEXT, Fault, Frame
 from btcframe.exchange.listing import Listing
 from btcframe.exchange.market import Market
 from btcframe.exchange.private.account import Account, Holder
+from btcframe.exchange.private.codes import GONE
 from btcframe.exchange.private.orders import Execution, Order
 from btcframe.exchange.private.service import Answer, Note, Request, Service
 from btcframe.exchange.private.talks import StreamTalk, TradeTalk, message
@@ -21,7 +22,7 @@ STREAM, TRADE = "private", "trade"
 """What the sockets /v5/private and /v5/trade are called where public ones have their category."""
 
 _NEVER = -1
-_LASTING = ("stream_down", "stream_silent", "ban", "reply_slow")
+_LASTING = ("stream_down", "stream_silent", "ban", "reply_slow", "denied")
 
 
 class Time(Protocol):
@@ -98,6 +99,8 @@ class PrivateSide:
 
     def tell(self) -> None:
         """Send what the order flow did to resting orders."""
+        if self.service.denied and self._time.ns >= self._until["denied"]:
+            self.service.denied = 0
         self.service.engine.tell()
 
     def _publish(self, uid: int, topic: str, news: list[Any]) -> None:
@@ -127,8 +130,10 @@ class PrivateSide:
         elif fault.name in _LASTING:
             self._until[fault.name] = until
             self._slow_ms = fault.much if fault.name == "reply_slow" else self._slow_ms
+            self.service.denied = fault.much if fault.name == "denied" else self.service.denied
+            cut = fault.name == "stream_down" or (fault.name == "denied" and fault.much in GONE)
             for session in [s for s in self._sessions if s.category == STREAM]:
-                if fault.name == "stream_down":
+                if cut:
                     session.cut()
                 elif fault.name == "stream_silent":
                     session.silent_until = until
@@ -158,6 +163,7 @@ class PrivateSide:
     def heal(self) -> None:
         """Nothing is wrong any more."""
         self.service.troubles.heal()
+        self.service.denied = 0
         self._until = dict.fromkeys(_LASTING, _NEVER)
 
 

@@ -70,6 +70,7 @@ class StreamTalk:
 
     def _auth(self, session: Connection, request: dict[str, Any], ns: int) -> None:
         try:
+            self._service.admit()
             self.account = listener(self._service.accounts, request.get("args"), self._clock())
         except Refusal as refused:
             self._answer(session, request, ns, "auth", refused.said)
@@ -133,6 +134,7 @@ class TradeTalk:
     def _auth(self, request: dict[str, Any]) -> None:
         if self.account is not None:
             raise Refusal(_REPEATED_AUTH, "Repeat auth")
+        self._service.admit()
         self.account = listener(self._service.accounts, request.get("args"), self._clock())
 
     def _order(self, session: Connection, request: dict[str, Any], ns: int, op: str) -> None:

@@ -229,7 +229,6 @@ def chosen(symbol: str, instruments: dict[str, tuple[str, Instrument]], where: s
         If the exchange has no such instrument.
     """
     if symbol not in instruments:
-        raise DataError(
-            f"there is no instrument {symbol}", where=where, hint=did_you_mean(symbol, instruments, "")
-        )
+        near = did_you_mean(symbol, instruments, "") if instruments else "It lists nothing of that category."
+        raise DataError(f"there is no instrument {symbol}", where=where, hint=near)
     return instruments[symbol]

@@ -10,9 +10,17 @@ from btcframe.endpoints import Endpoint
 from btcframe.types import NS, Instrument
 from btcframe.venues.real.client import Client
 from btcframe.venues.real.line import LineError
+from btcframe.venues.real.outcomes import Outcome
 
 MOST_OFF_NS = 10 * NS
 """Our clock less the exchange's, at most: requests bear any, but stamps of one are compared with those of the other."""
+
+
+_DO = {
+    Outcome.FATAL: "Look at it at the exchange; a key belongs to one endpoint: venue.endpoint",
+    Outcome.LIMITED: "Wait for as long as the exchange asks for (Bybit: 10 minutes after a 403), then start again",
+}
+_DO_ELSE = "btcframe doctor tells more; a key belongs to one endpoint: venue.endpoint"
 
 
 class Check(NamedTuple):
@@ -48,8 +56,7 @@ async def checked(client: Client, market: Mapping[str, Any], wanted: Wanted) -> 
         try:
             found += await look(client, wanted)
         except LineError as error:
-            do = "btcframe doctor tells more; a key belongs to one endpoint: venue.endpoint"
-            found.append(Check(name, False, error.answer.said, do))
+            found.append(Check(name, False, error.answer.said, _DO.get(error.answer.outcome, _DO_ELSE)))
             break  # what follows would fail for the same cause
     return found
 

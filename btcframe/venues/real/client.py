@@ -20,7 +20,7 @@ from btcframe.venues.real.limits import Limits
 from btcframe.venues.real.line import Clock, Heard, LineError
 from btcframe.venues.real.outcomes import Answer, Outcome, classify
 from btcframe.venues.real.records import Asked, Execution, Holding, Payment, Stand
-from btcframe.venues.real.units import ForeignError, Units
+from btcframe.venues.real.units import Units
 
 PAGE = 100
 """Fills asked for at once."""
@@ -102,13 +102,13 @@ class Client:
 
     async def find(self, link: str, venue_id: str, since_ns: int) -> Stand | None:
         """See Line."""
-        named = self._named(link)
-        since = None if named else max(self._theirs(since_ns) // _MS - 60_000, 0)
-        for name in ("fetchOpenOrders", self._past()):
-            found = await self._ask(
-                name, self._symbol, since if name != "fetchOpenOrders" else None, None, named
-            )
-            for order in found:
+        named, past = self._named(link), self._past()
+        since = max(self._theirs(since_ns) // _MS - 60_000, 0)
+        places: list[tuple[str, int | None]] = [("fetchOpenOrders", None), (past, None if named else since)]
+        if named and since and self._now() - since * _MS > WEEK_NS:
+            places.append((past, since))  # otherwise only what ended within the last week is told
+        for name, begin in places:
+            for order in await self._ask(name, self._symbol, begin, None, named):
                 stand = self._read(self.units.stand, order)
                 if (link and stand.link == link) or (not link and stand.venue_id == venue_id):
                     return stand
@@ -163,9 +163,9 @@ class Client:
         """See Line. The fastest of three round trips tells."""
         best: tuple[int, int] | None = None
         for _ in range(3):
-            sent_ns = time.time_ns()
+            sent_ns, began_ns = time.time_ns(), time.monotonic_ns()
             theirs = await self._ask("fetchTime")
-            took_ns = time.time_ns() - sent_ns
+            took_ns = time.monotonic_ns() - began_ns
             offset_ns = sent_ns + took_ns // 2 - int(theirs) * _MS
             if best is None or took_ns < best[0]:
                 best = took_ns, offset_ns
@@ -274,7 +274,7 @@ class Client:
     def _read(self, read: Callable[[Any], T], told: Any) -> T:
         try:
             return read(told)
-        except (ForeignError, KeyError, TypeError) as error:
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             said = self._keys.scrubbed(f"it cannot be read: {type(error).__name__}: {error}")[:500]
         raise LineError(Answer(Outcome.UNKNOWN, OrderReason.VENUE, "", said))
 

@@ -93,6 +93,8 @@ def exchange_of(address: Address, keys: Keys, instrument: Instrument) -> Any:
         }
     )
     exchange.logger = quiet_logger()
+    # it would wait for up to 30 s, with a login that is good for 10: `Keeper.follow` has a pace of its own
+    exchange.ws_dial_delay = lambda url: 0.0
     exchange.has["fetchCurrencies"] = False  # it asks for a permission that trading does not need
     _turn_to(exchange, address, dialect)
     return exchange

@@ -92,6 +92,8 @@ _BYBIT_WHYS = {
     "EC_PostOnlyWillTakeLiquidity": _R.POST_ONLY,
     "EC_NoImmediateQtyToFill": _R.UNFILLED,
     "EC_CancelForNoFullFill": _R.FOK,
+    "EC_NoEnoughQtyToFill": _R.FOK,
+    "EC_BySelfMatch": _R.SELF,
     "EC_PerCancelRequest": _R.ASKED,
     "EC_ReduceOnly": _R.REDUCE_ONLY,
     "CancelByUser": _R.ASKED,

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
 from btcframe.api import Action, Host, Intent, Position, Recovered, Reports
+from btcframe.endpoints import Endpoint
 from btcframe.errors import ConfigError, DataError
 from btcframe.types import FILL, EventArray, Instrument
 from btcframe.venues.real.checks import Check, Wanted, checked
@@ -22,7 +24,7 @@ from btcframe.venues.real.journal import Journal, journal_of
 from btcframe.venues.real.keeper import Keeper
 from btcframe.venues.real.keys import Keys
 from btcframe.venues.real.line import Line, LineError
-from btcframe.venues.real.lock import account_lock
+from btcframe.venues.real.lock import account_lock, locks_of
 from btcframe.venues.real.office import Office, Request
 from btcframe.venues.real.orders import Orders
 from btcframe.venues.real.outcomes import Outcome
@@ -61,9 +63,11 @@ class Settings:
 
     @property
     def file(self) -> Path:
-        """The account's journal."""
-        name = f"{self.address.exchange}-{self.address.endpoint.value}-{self.keys.mark}.sqlite"
-        return self.journal / name
+        """The account's journal. On this machine there may be one exchange at each port, with accounts of its own."""
+        address = self.address
+        port = urlsplit(address.rest).port if address.endpoint is Endpoint.local else None
+        where = f"{address.endpoint.value}{port or ''}"
+        return self.journal / f"{address.exchange}-{where}-{self.keys.mark}.sqlite"
 
 
 class RealGateway:
@@ -124,7 +128,7 @@ class RealGateway:
         return self._reports.advance(events, until_ns)
 
     def counters(self) -> dict[str, int]:
-        """How it stands, and what it has counted, see `office.COUNTS`; for any thread."""
+        """How it stands, and what it has counted, see `counts`; for any thread."""
         office = self._office
         return {
             "up": int(not self._keeper.down),
@@ -145,7 +149,7 @@ class RealGateway:
             holding = self._thread.run(_asked_again(self._office.line), _ANSWER_S)
         except (LineError, TimeoutError) as error:
             raise DataError(
-                f"the exchange does not tell what it holds: {error}",
+                f"the exchange does not tell what it holds: {str(error) or f'no answer within {_ANSWER_S:.0f} s'}",
                 where="venue",
                 next="The next session asks before it trades.",
             ) from None
@@ -191,7 +195,8 @@ def connected(
     step, file = step_of_environment(), settings.file
     link_of(host.session, 1)
     with contextlib.ExitStack() as ends:
-        ends.enter_context(account_lock(file.with_suffix(".lock"), host.session))
+        for lock in locks_of(file):
+            ends.enter_context(account_lock(lock, host.session))
         journal = ends.enter_context(journal_of(file, instrument.symbol))
         exchange = exchange_of(settings.address, settings.keys, instrument)
         thread = LoopThread("venue")
@@ -207,7 +212,7 @@ def connected(
         ends.callback(lambda: thread.run(keeper.office.close()))
         return (
             RealGateway(host, thread, keeper, reports, ends.pop_all()),
-            recovered(found, client, settings.keys),
+            recovered(found, client, settings),
         )
 
 
@@ -304,7 +309,7 @@ async def _settled(settings: Settings, client: Client, keeper: Keeper, opening: 
 _LOOK_S = 0.01
 
 
-def recovered(found: Found, client: Client, keys: Keys) -> Recovered:
+def recovered(found: Found, client: Client, settings: Settings) -> Recovered:
     """What was found, in the trader's words."""
     instrument, holding = client.units.instrument, found.holding
     fills = np.zeros(len(found.fills), FILL)
@@ -322,7 +327,7 @@ def recovered(found: Found, client: Client, keys: Keys) -> Recovered:
             0,
         )
     cash = found.wallet - _value(holding, instrument)
-    notes = (f"Keys: {keys.where}", *found.notes)
+    notes = (f"Keys: {settings.keys.where}; journal: {settings.file}", *found.notes)
     return Recovered(Position(holding.lots, holding.average_price), cash, fills, notes)
 
 

@@ -214,10 +214,6 @@ class Journal:
         """Lots of an order's fills."""
         return int(self._all("SELECT coalesce(sum(lots), 0) FROM fills WHERE link = ?", link)[0][0])
 
-    def links(self, links: Iterable[str]) -> set[str]:
-        """Those of the links that are of orders in the journal, of any market."""
-        return {link for link in links if self._all("SELECT 1 FROM orders WHERE link = ?", link)}
-
     def numbers(self, links: Iterable[str]) -> dict[str, int]:
         """The number that each order had in its session."""
         found = {}

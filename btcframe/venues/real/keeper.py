@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from btcframe.types import NS, TimeInForce
+from btcframe.venues.real.dialects import ASK
 from btcframe.venues.real.line import Heard, LineError
 from btcframe.venues.real.office import ASK_AGAIN, ASK_SELDOM, Office
 from btcframe.venues.real.orders import Order
-from btcframe.venues.real.outcomes import Outcome
 from btcframe.venues.real.reconcile import Ours, Plan, Theirs, compared
 from btcframe.venues.real.records import Asked, Execution, Holding, Known, Stand
 
@@ -24,8 +24,9 @@ TICK = 0.2
 OVERLAP_NS = 60 * NS
 """How much earlier than the last fill known fills are asked for: two of one moment may come one by one."""
 
-STEADY = 5
-"""Comparisons until one is believed: a fill between two questions makes a difference that is none."""
+STEADY = 3
+"""Settling times for which a difference is looked at. It is believed when nothing has moved for one: until then what one
+answer has and another lacks may be a fill that the exchange is about to tell."""
 
 FUNDED_NS = 60 * NS
 """How long after its time a funding payment is asked for, where something is held."""
@@ -63,8 +64,11 @@ class Keeper:
         self._streams = {name: _Stream(watch) for name, watch in streams.items()}
         self._since_ns = 0  # no fill from before is ours
         self._suspect_ns = self._checked_ns = self._polled_ns = self._warm_ns = 0
+        self._up_ns = 0  # since when all streams stand again, one of which has failed
         self._comparing = asyncio.Lock()
         self._due_ns = self._ask_ns = 0  # the next funding; how late it must be to be asked for (again)
+        self._payer = 0  # lots held when it came due
+        self._paid: set[str] = set()  # payments that were told of, by id
         self.down = False
 
     def begin(self, since_ns: int) -> None:
@@ -94,12 +98,11 @@ class Keeper:
             If the exchange does not answer.
         """
         async with self._comparing:
-            began_ns = self._host.now()
-            difference: int | None = None
-            for attempt in range(STEADY):
-                if attempt:
-                    await self._times.sleep(ASK_AGAIN * 2**attempt)
-                before = self._journal.position
+            began_ns = stood_ns = self._host.now()
+            settle_ns = self._times.settle_ns
+            stood: tuple[int, int] | None = None  # position and difference, unchanged since `stood_ns`
+            while True:
+                asked_ns, before = self._host.now(), self._journal.position
                 holding = await self._line.holding()
                 theirs = await self._asked(holding)
                 steady = await self._line.holding() == holding and self._journal.position == before
@@ -109,11 +112,19 @@ class Keeper:
                     self._journal.has,
                 )
                 plan = compared(ours, theirs)
-                if steady and plan.difference in (0, difference):
+                if steady and not plan.difference:
                     break
-                difference = plan.difference if steady else None
-            else:
-                plan = plan._replace(difference=0)  # it moved all the while: the next comparison will tell
+                if not steady or (holding.lots, plan.difference) != stood:
+                    stood = (holding.lots, plan.difference) if steady else None
+                    stood_ns = self._host.now()
+                elif asked_ns - stood_ns >= settle_ns:
+                    break
+                if asked_ns - began_ns >= STEADY * settle_ns:
+                    plan = plan._replace(
+                        difference=0
+                    )  # it moved all the while: the next comparison will tell
+                    break
+                await self._times.sleep(settle_ns / NS / 4)
             self._since_ns = max(self._since_ns, began_ns - 2 * OVERLAP_NS)  # all before is known
             return plan, holding
 
@@ -142,24 +153,29 @@ class Keeper:
         self._office.flush()
         return fresh
 
-    async def check(self, why: str) -> None:
-        """Compare while trading: what was missed is reported, what does not add up stops the trader."""
+    async def check(self, why: str) -> bool:
+        """Compare while trading: what was missed is reported, what does not add up stops the trader.
+
+        Returns whether the exchange answered.
+        """
         self._checked_ns = self._polled_ns = self._host.now()
         try:
             plan, _ = await self.compare()
         except LineError as error:
             self._host.log({"what": "check", "why": why, "failed": error.answer.said})
-            return
+            return False
         self._suspect_ns = 0
+        # not those that a request is under way about: it finds out for itself
+        strays = [stand for stand in plan.others if self._orders.get(stand.link, stand.venue_id) is None]
         missed = len(self.take_in(plan))
         self._office.counts["missed"] += missed
         if missed:
             self._host.tell("reconciled", why=why, missed=missed)
-        known = self._journal.numbers(s.link for s in plan.others)
-        if others := [s.link for s in plan.others if s.link not in known]:
+        known = self._journal.numbers(stand.link for stand in strays)
+        if others := [stand.link for stand in strays if stand.link not in known]:
             links = ", ".join(others[:5])
             self._host.stop("reconcile", f"orders of another btcframe work on the account: {links}")
-        for stand in plan.others:
+        for stand in strays:
             if stand.link in known:
                 self._office.start(self._came_back(stand))
         if plan.difference:
@@ -167,9 +183,13 @@ class Keeper:
             self._journal.adjusted(self._host.now(), plan.difference, said)
             self._office.flush()
             self._host.stop("reconcile", said)
+        return True
 
     async def _came_back(self, seen: Stand) -> None:
-        """An order of ours that is over, as far as we know, was seen to work: was it just before, or is it there after all?"""
+        """An order of ours that is over, as far as we know, was seen to work: was it just before, or is it there after all?
+        It is asked for when the exchange has had the time to tell.
+        """
+        await self._times.sleep(self._times.settle_ns / NS)
         try:
             stand = await self._line.find(seen.link, seen.venue_id, 0)
         except LineError:
@@ -186,22 +206,26 @@ class Keeper:
     # ----------------------------------------------------------------------------------------------- the streams
 
     async def follow(self, name: str) -> None:
-        """Listen to one stream, and make it again whenever it fails."""
+        """Listen to one stream, and make it again whenever it fails, or tells what cannot be taken in."""
         stream = self._streams[name]
         delay = ASK_AGAIN
         while True:
             try:
-                heard = await stream.watch()
+                self.heard(await stream.watch())
             except LineError as error:
-                stream.failed_ns, stream.why = self._host.now(), error.answer.said
-                self._office.counts["dropped"] += 1
-                if error.answer.outcome is Outcome.FATAL:
-                    self._host.stop("keys", error.answer.said)
-                await self._times.sleep(delay)
-                delay = min(2 * delay, ASK_SELDOM)
+                said = error.answer.said
+                self._office.denied(error.answer)
+            except Exception as error:  # noqa: BLE001 - whatever it was: what is not heard here must be asked for
+                said = f"{type(error).__name__}: {error}"
+                self._host.stop("venue", said)
             else:
                 delay = ASK_AGAIN
-                self.heard(heard)
+                continue
+            stream.failed_ns, stream.why = self._host.now(), said
+            self._office.counts["dropped"] += 1
+            # who is shut out for asking too often does not dial either
+            await self._times.sleep(max(delay, self._line.due_ns(ASK) / NS))
+            delay = min(2 * delay, ASK_SELDOM)
 
     def heard(self, heard: Heard) -> None:
         """A stream has told something."""
@@ -249,7 +273,11 @@ class Keeper:
         """Ask for what is overdue, as long as the session lasts."""
         while True:
             await self._times.sleep(TICK)
-            await self.tick()
+            try:
+                await self.tick()
+            except Exception as error:  # noqa: BLE001 - whatever it was: nobody else looks after the rest
+                self._host.stop("venue", f"{type(error).__name__}: {error}")
+                await self._times.sleep(ASK_SELDOM)
 
     async def tick(self) -> None:
         """One look at what is overdue."""
@@ -259,9 +287,10 @@ class Keeper:
         for order in self._orders:
             waits_ns = min(filter(None, (order.answered_ns, order.owed_ns)), default=now_ns)
             if not order.turn.locked() and waits_ns < now_ns - settle_ns:
+                settled = 0 < order.answered_ns < now_ns - settle_ns
                 order.answered_ns = order.answered_ns and now_ns  # asked once per settling time
                 order.owed_ns = order.owed_ns and now_ns
-                self._office.start(self._overdue(order))
+                self._office.start(self._overdue(order, now_ns if settled else -1))
         if self._suspect_ns and now_ns - self._suspect_ns > settle_ns:
             await self.check("the position is another")
         elif now_ns - self._checked_ns > self._times.check_ns:
@@ -278,8 +307,12 @@ class Keeper:
     async def _funded(self, now_ns: int) -> None:
         """Ask for a funding payment when it is due, until it is told or none is to be expected any more."""
         every_ns = self._line.units.instrument.funding_ns
+        if not every_ns:
+            return
         self._due_ns = self._due_ns or (now_ns // every_ns + 1) * every_ns
         late_ns = now_ns - self._due_ns
+        if late_ns < 0:
+            self._payer = self._journal.position
         if late_ns < max(self._times.settle_ns, self._ask_ns):
             return
         self._ask_ns = late_ns + self._times.settle_ns
@@ -287,18 +320,23 @@ class Keeper:
             told = await self._line.payments(self._due_ns - OVERLAP_NS)
         except LineError as error:
             self._host.log({"what": "funding", "failed": error.answer.said})
-            told = ()
-        for payment in told:
+            return  # it was paid, or not, whether or not we are told: asked for until we are
+        fresh = [payment for payment in told if payment.pay_id not in self._paid]
+        for payment in fresh:
+            self._paid.add(payment.pay_id)
             self._host.log({"what": "funding", "told": payment._asdict()})
-            self._orders.paid(payment, self._journal.position)
-        if told or not self._journal.position or late_ns > FUNDED_NS:
+            self._orders.paid(payment, self._payer)
+        if fresh or not (self._payer or self._journal.position) or late_ns > FUNDED_NS:
             self._due_ns, self._ask_ns = self._due_ns + every_ns, 0
 
-    async def _overdue(self, order: Order) -> None:
+    async def _overdue(self, order: Order, settled_ns: int) -> None:
         """An answer came, or its end, and what should have followed did not."""
         async with order.turn:
+            if order.answered_ns == settled_ns:  # nothing was answered since, so it is told as it stands
+                order.past = ()
             if order.owed_ns:
-                self._executed(await self._executions_of(order))
+                late = self._executed(await self._executions_of(order))
+                self._office.counts["missed"] += len(late)
             if not order.final:
                 await self._office.resolve(order)
 
@@ -311,19 +349,25 @@ class Keeper:
             return ()
 
     async def _streams_looked_at(self, now_ns: int) -> None:
-        """While a stream is down everything is asked for; when all are up again, once more."""
-        failed = [s for s in self._streams.values() if s.failed_ns]
+        """While a stream is down everything is asked for; when all have been up again for a while, once more.
+
+        Not at once: a stream that stands tells nothing before it is subscribed to. It is down until that was answered.
+        """
+        streams, settle_ns = self._streams.values(), self._times.settle_ns
+        failed = [stream for stream in streams if stream.failed_ns]
         if not failed:
             return
         if not self.down:
             self.down = True
             self._host.tell("venue_down", why=failed[0].why)
-        quiet = all(now_ns - s.failed_ns > self._times.settle_ns for s in failed)
-        if quiet and self._line.streaming:
-            for stream in failed:
-                stream.failed_ns = 0
-            self.down = False
-            await self.check("the stream is back")
-            self._host.tell("venue_up")
-        elif now_ns - self._polled_ns > self._times.settle_ns:
+        self._up_ns = (self._up_ns or now_ns) if self._line.streaming else 0
+        if now_ns - self._polled_ns <= settle_ns:
+            return
+        if not self._up_ns or now_ns - max(self._up_ns, *(s.failed_ns for s in failed)) <= settle_ns:
             await self.check("the stream is down")
+        elif await self.check("the stream is back") and all(s.failed_ns <= now_ns for s in streams):
+            for stream in streams:
+                stream.failed_ns = 0
+            self._up_ns, self.down = 0, False
+            self._office.counts["restored"] += 1
+            self._host.tell("venue_up")

@@ -1,4 +1,4 @@
-"""One trader per account: a lock that is held for the process's life, and says who holds it."""
+"""One trader per account: locks that are held for the process's life, and say who holds them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,24 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from btcframe.errors import StoreError
+from btcframe.venues.real.places import accounts_home
+
+
+def locks_of(journal: Path) -> tuple[Path, ...]:
+    """The locks of a journal's account: with the user, whatever directory the journal lies in, and beside the journal.
+
+    Raises
+    ------
+    ConfigError
+        If the user has no home directory.
+    """
+    name, home = journal.with_suffix(".lock").name, accounts_home()
+    return tuple(folder / name for folder in dict.fromkeys((home.resolve(), journal.parent.resolve())))
 
 
 @contextmanager
 def account_lock(path: Path, session: str) -> Iterator[None]:
-    """Hold an account's lock; a process that dies lets go of it.
+    """Hold one of an account's locks; a process that dies lets go of it.
 
     Raises
     ------
@@ -28,7 +41,8 @@ def account_lock(path: Path, session: str) -> Iterator[None]:
         raise StoreError(
             f"the lock of the account cannot be made: {error.strerror}",
             where=str(path),
-            next="Another directory: venue.journal=…",
+            hint="Locks lie with the user, below $XDG_DATA_HOME (~/.local/share), and beside the journal.",
+            next="Make both writable; another directory for the journal: venue.journal=…",
         ) from error
     try:
         try:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from btcframe.api import Action, Host
 from btcframe.types import NS, OrderReason, OrderState
+from btcframe.venues.real.counts import COUNTS, UNCERTAIN, counted_as
 from btcframe.venues.real.dialects import AMEND, CANCEL, CREATE
 from btcframe.venues.real.journal import Journal, Note
 from btcframe.venues.real.line import Line, LineError
@@ -29,9 +30,8 @@ ASK_AGAIN = 0.1
 ASK_SELDOM = 5.0
 """… up to this."""
 
-COUNTS = ("requests", "refused", "limited", "unknown", "lost", "dropped", "missed")
-"""What is counted: requests sent, and of these refused, not looked at for a limit or the clock, and without a certain
-answer; orders that never arrived; streams that broke; fills that no stream told of."""
+DENIED_NS = NS
+"""For so long nothing is sent with a key that was refused: who goes on to ask is shut out."""
 
 _LEAST_WAIT_NS = NS // 1000
 _BEFORE_NS = 60 * NS  # clocks may part
@@ -61,7 +61,7 @@ class Office:
 
     Attributes
     ----------
-    counts : dict       COUNTS
+    counts : dict       by name, see `counts`
     """
 
     def __init__(
@@ -76,6 +76,8 @@ class Office:
         self._slots[AMEND] = self._slots[CREATE]
         self._tasks: set[asyncio.Task[None]] = set()
         self._flushing = self._down = False
+        self._denial = _NO_ROOM  # what the exchange said of the key …
+        self._denied_ns = 0  # … and until when nothing is sent
         self.counts = dict.fromkeys(COUNTS, 0)
 
     # -------------------------------------------------------------------------------------------------- taken in
@@ -114,9 +116,12 @@ class Office:
         """Whether the exchange could take it; what it could not is refused here."""
         if request.action is Action.CANCEL:
             return True
-        said = self.line.units.refusal(request.ticks, request.lots, reduce_only=order.asked.reduce_only)
+        asked = order.asked
+        said = self.line.units.refusal(
+            request.ticks, request.lots, reduce_only=asked.reduce_only, tif=asked.tif
+        )
         if said:
-            self.host.log({"what": "refused", "order": order.asked.order_id, "why": said})
+            self.host.log({"what": "refused", "order": asked.order_id, "why": said})
             self._give_up(request, order, OrderReason.LIMITS, journaled=False)
         return not said
 
@@ -145,7 +150,13 @@ class Office:
             stand = self.orders.ended(order, OrderState.REJECTED, why)
             if journaled:
                 self._wrote(order, stand)
+        elif journaled:
+            self.orders.as_it_is(order)
         else:
+            self.start(self._as_it_is(order))
+
+    async def _as_it_is(self, order: Order) -> None:
+        async with order.turn:  # the trader takes answers for those to its questions in their order
             self.orders.as_it_is(order)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -171,12 +182,16 @@ class Office:
 
     async def _done(self, request: Request, order: Order, patient_ns: int) -> None:
         async with order.turn:
-            if request.action is Action.SUBMIT:
-                await self._submit(request, order, patient_ns)
-            elif request.action is Action.AMEND:
-                await self._amend(request, order, patient_ns)
-            else:
-                await self.cancel(order)
+            try:
+                if request.action is Action.SUBMIT:
+                    await self._submit(request, order, patient_ns)
+                elif request.action is Action.AMEND:
+                    await self._amend(request, order, patient_ns)
+                else:
+                    await self.cancel(order)
+            except Exception:
+                order.answered_ns = self.host.now()  # what became of it is asked for
+                raise
         self.flush()
 
     async def _submit(self, request: Request, order: Order, patient_ns: int) -> None:
@@ -190,41 +205,37 @@ class Office:
         self.step("submit.replied")
         self._log(order, "submit", answer, venue_id)
         if answer.outcome is Outcome.ACCEPTED:
-            self.orders.accepted(order, venue_id)
-            stand = Stand(
-                order.asked.link, venue_id, order.asked.side, order.ticks, order.lots, 0, OrderState.ACCEPTED,
-                OrderReason.NONE, 0,
-            )  # fmt: skip
+            stand = self.orders.accepted(order, venue_id)
             if order.stand is None:
                 order.answered_ns = self.host.now()
                 self._wrote(order, stand)
         elif answer.outcome in _TO_ASK:
             self.host.tell("order_unknown", link=order.asked.link, asked="submit", why=answer.said)
-            await self.resolve(order)
+            await self._found_out(order, answer)
             came_to = order.stand.state.name.lower() if order.stand else "unknown"
             self.host.tell("order_resolved", link=order.asked.link, came_to=came_to)
         else:
-            self._fatal(answer)
+            self.denied(answer)
             self._give_up(request, order, answer.why or OrderReason.VENUE, journaled=True)
 
     async def _amend(self, request: Request, order: Order, patient_ns: int) -> None:
         if order.final:
             return
-        ticks, lots, shown = request.ticks, request.lots, order.shown
+        ticks, lots = request.ticks, request.lots
         answer = await self._sent(
             AMEND, order, lambda: self.line.amend(order.asked, order.venue_id, ticks, lots), patient_ns
         )
         self.step("amend.replied")
         self._log(order, "amend", answer)
         if answer.outcome is Outcome.ACCEPTED:
-            if order.shown is shown:
-                order.answered_ns = self.host.now()
+            self.orders.amended(order, ticks, lots)
+            order.answered_ns = self.host.now() if order.past else order.answered_ns
         elif answer.outcome in _TO_ASK:
-            await self.resolve(order)
-            if order.shown is shown:
-                self.orders.as_it_is(order)
+            await self._found_out(order, answer)
+            if (order.ticks, order.lots) != (ticks, lots):
+                self.orders.as_it_is(order)  # whatever else was told meanwhile, a fill for example
         else:
-            self._fatal(answer)
+            self.denied(answer)
             self._give_up(request, order, answer.why, journaled=True)
 
     async def cancel(self, order: Order) -> None:
@@ -240,36 +251,45 @@ class Office:
             self.step("cancel.replied")
             self._log(order, "cancel", answer)
             if answer.outcome is Outcome.ACCEPTED:
-                await self._until(order.ended, self.times.settle_ns / NS)
-            self._fatal(answer)
-            if not order.final and answer.outcome is not Outcome.UNSENT:
-                await self.resolve(order)
+                await self.times.until(order.ended, self.times.settle_ns)
+            self.denied(answer)
+            if answer.outcome is not Outcome.UNSENT:
+                await self._found_out(order, answer)
             if not order.final:
                 await self.times.sleep(delay)
                 delay = min(2 * delay, ASK_SELDOM)
+
+    async def _found_out(self, order: Order, answer: Answer) -> None:
+        """What became of an order, after an answer that was not certain."""
+        await self.resolve(order)
+        self.counts["settled"] += answer.outcome in UNCERTAIN
 
     async def resolve(self, order: Order) -> None:
         """Ask for an order until it is certain what became of it.
 
         That it is not there is certain only when the exchange has said so after the time for which it takes a request
-        that was under way, and that it may take to tell of it.
+        that was under way, and that it may take to tell of it; and has said it again, a settling time later: an order
+        that ends just now is for a moment neither among those that work nor among those that are over.
         """
-        asked, line = order.asked, self.line
+        asked, line, settle_ns = order.asked, self.line, self.times.settle_ns
         left_ns = order.sent_ns or asked.ns + self.times.patience_ns  # an earlier session's: at the latest
-        certain_ns = left_ns + self.times.window_ns + self.times.settle_ns
+        certain_ns = left_ns + self.times.window_ns + settle_ns
+        missing_ns = 0  # when it was said first that it is not there, and could be so
         delay = ASK_AGAIN
         while not order.final:
             began_ns, heard = self.host.now(), order.stand
             try:
                 stand = await line.find(asked.link, order.venue_id, asked.ns)
                 if stand is None and began_ns > certain_ns:
+                    missing_ns = missing_ns or began_ns
+                if stand is None and missing_ns and began_ns >= missing_ns + settle_ns:
                     executions = await line.executions(asked.ns - _BEFORE_NS, asked.link)
                     if not executions and order.stand is None and not order.filled:
-                        self.counts["lost"] += 1
+                        self.counts["lost"] += order.told
                         self._wrote(order, self.orders.ended(order, OrderState.REJECTED, OrderReason.LOST))
                         return
             except LineError as error:
-                self._fatal(error.answer)
+                self.denied(error.answer)
                 stand = None
             if stand is not None:
                 self.stood(order, stand)
@@ -289,16 +309,19 @@ class Office:
         clock_asked = False
         while True:
             async with self._slots[kind]:
-                if self.line.due_ns(kind) or self.host.now() > patient_ns:
+                if self.host.now() < self._denied_ns:
+                    answer = self._denial
+                elif self.line.due_ns(kind) or self.host.now() > patient_ns:
                     answer = _NO_ROOM
                 else:
                     order.sent_ns = self.host.now()
                     self.counts["requests"] += 1
+                    self.counts["sent"] += kind == CREATE
                     try:
                         await send()
                     except LineError as error:
                         answer = error.answer
-                        self.counts[_COUNTED.get(answer.outcome, "unknown")] += 1
+                        self.counts[counted_as(answer.outcome)] += 1
                     else:
                         return ACCEPTED
             wait_ns = max(self.line.due_ns(kind), _LEAST_WAIT_NS)
@@ -317,21 +340,15 @@ class Office:
             self.host.log({"what": "clock", "failed": error.answer.said})
         return True
 
-    async def _until(self, event: asyncio.Event, seconds: float) -> None:
-        """Wait for an event, but not longer than that."""
-        waits = [
-            asyncio.ensure_future(event.wait()),
-            asyncio.ensure_future(self.times.sleep(seconds)),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-
-    def _fatal(self, answer: Answer) -> None:
-        if answer.outcome is Outcome.FATAL:
-            self.host.stop("keys", answer.said)
+    def denied(self, answer: Answer) -> None:
+        """Stop opening where the exchange does not take the key, and say what there is to do. It is tried again later."""
+        if answer.outcome is Outcome.FATAL and self.host.now() >= self._denied_ns:
+            self._denial, self._denied_ns = answer, self.host.now() + DENIED_NS
+            self.host.stop(
+                "keys",
+                "the exchange refuses the key, and what works there stays: look at it with btcframe doctor, then btcframe "
+                f"session resume; if it is gone, cancel by hand ({answer.said})",
+            )
 
     # -------------------------------------------------------------------------------------------------- what came
 
@@ -377,13 +394,5 @@ class Office:
         self.host.log({"what": "reply", **number, "answer": asked, **named, **said})
 
 
-_COUNTED = {
-    Outcome.REFUSED: "refused",
-    Outcome.FATAL: "refused",
-    Outcome.GONE: "refused",
-    Outcome.LIMITED: "limited",
-    Outcome.CLOCK: "limited",
-    Outcome.UNSENT: "refused",
-}
 _NO_ROOM = Answer(Outcome.LIMITED, OrderReason.RATE, "", "our own limit of requests is reached")
-_TO_ASK = (Outcome.UNKNOWN, Outcome.EXISTS, Outcome.GONE)
+_TO_ASK = (*UNCERTAIN, Outcome.GONE)

@@ -25,6 +25,8 @@ class Order:
     told : bool         whether the trader knows of it; an earlier session's it does not
     venue_id : str      the exchange's
     ticks, lots : int   as the exchange last confirmed them
+    past : tuple        prices and sizes that it had before amendments that the exchange has said yes to, and not told of
+                        since: what is told of those is of before
     filled : int        lots, of the fills known
     stand : Stand       the last one heard, None before
     shown : tuple       state, ticks, lots and lots filled as the trader was told last
@@ -40,6 +42,7 @@ class Order:
     venue_id: str = ""
     ticks: int = 0
     lots: int = 0
+    past: tuple[tuple[int, int], ...] = ()
     filled: int = 0
     stand: Stand | None = None
     shown: tuple[int, int, int, int] | None = None
@@ -96,11 +99,13 @@ class Orders:
         self._named(order, known.venue_id)
         return order
 
-    def accepted(self, order: Order, venue_id: str) -> None:
-        """The exchange has taken it for processing: it may work, or be over already."""
+    def accepted(self, order: Order, venue_id: str) -> Stand:
+        """The exchange has taken it for processing: it may work, or be over already. Returns how it stands as far as that."""
         self._named(order, venue_id)
         if order.shown is None:
             self._tell(order, OrderState.ACCEPTED, OrderReason.NONE, 0, 0)
+        asked, state = order.asked, OrderState.ACCEPTED
+        return Stand(asked.link, venue_id, asked.side, order.ticks, order.lots, 0, state, OrderReason.NONE, 0)
 
     def ended(self, order: Order, state: OrderState, why: OrderReason) -> Stand:
         """It is over without a word of the exchange about how it stands: refused, never sent, lost."""
@@ -121,21 +126,36 @@ class Orders:
         if order.final or (before is not None and _older(stand, before)):
             return False
         self._named(order, stand.venue_id)
-        order.answered_ns = 0
         order.stand = stand
-        if stand.lots:
-            order.ticks, order.lots = stand.ticks or order.ticks, stand.lots
+        place = stand.ticks or order.ticks, stand.lots or order.lots
+        if stand.state.final or place == (order.ticks, order.lots) or place not in order.past:
+            order.ticks, order.lots = place
+            order.past, order.answered_ns = (), 0
         self._tell(order, stand.state, stand.why, stand.filled, stand.venue_ns)
         if stand.state.final:
             order.ended.set()
             self._dropped(order)
         return before is None or before._replace(venue_ns=stand.venue_ns) != stand
 
+    def amended(self, order: Order, ticks: int, lots: int) -> None:
+        """The exchange has said yes to another price and size: that is how it stands, whatever is still told of before."""
+        if order.final or (order.ticks, order.lots) == (ticks, lots):
+            return
+        order.past = (*order.past, (order.ticks, order.lots))
+        order.ticks, order.lots = ticks, lots
+        self.as_it_is(order)
+
     def as_it_is(self, order: Order) -> None:
-        """Tell the trader again how an order stands: an amendment of it was refused."""
+        """Tell the trader how an order stands, as the exchange said last, though it may have heard that: an amendment of it
+        has been answered.
+
+        Fills that are known beyond that do not count here: the size that allowed them may not have been told yet.
+        """
         if not order.final:
-            state = OrderState.PARTIALLY_FILLED if order.filled else OrderState.ACCEPTED
-            self._tell(order, state, OrderReason.NONE, order.filled, 0, again=True)
+            state, filled = (
+                (order.stand.state, order.stand.filled) if order.stand else (OrderState.ACCEPTED, 0)
+            )
+            self._tell(order, state, OrderReason.NONE, filled, 0, again=True)
 
     def executed(self, order: Order, execution: Execution) -> None:
         """A fill of it that was not known."""

@@ -10,7 +10,7 @@ from btcframe.errors import ConfigError
 from btcframe.types import OrderState
 from btcframe.venues.real.journal import Journal
 from btcframe.venues.real.keeper import OVERLAP_NS, Keeper
-from btcframe.venues.real.office import Office
+from btcframe.venues.real.office import ASK_AGAIN, Office
 from btcframe.venues.real.orders import Order
 from btcframe.venues.real.reconcile import Plan
 from btcframe.venues.real.records import PREFIX, Execution, Holding, Stand
@@ -68,8 +68,7 @@ async def recover(keeper: Keeper, opening: bool) -> Found:
     notes += await asyncio.gather(*(_ended(office, order) for order in left))
     if persons := sum(not stand.link.startswith(PREFIX) for stand in works):
         notes.append(f"{persons} orders of somebody else work on the account; they are left alone")
-    plan, holding = await keeper.compare()
-    fresh_fills = keeper.take_in(plan)
+    plan, holding, fresh_fills = await _compared(keeper)
     numbers = journal.numbers(e.link for e in fresh_fills)
     fills = tuple(e for e in fresh_fills if e.link in numbers)
     if fills:
@@ -107,10 +106,25 @@ def _strays(works: tuple[Stand, ...], left: list[Order], office: Office, opening
         raise ConfigError(
             f"{len(others)} orders of another btcframe work on the account: {', '.join(others[:SHOWN])}",
             where="venue",
-            hint="They are in no journal of this directory, so another trader may be alive.",
-            next="Stop it; then btcframe session flatten, or cancel them by hand. Is venue.journal its directory?",
+            hint="They are not in the account's journal: that was lost or lies elsewhere (venue.journal; btcframe doctor says "
+            "where it is looked for), or a trader on another machine is alive.",
+            next="Stop it, or find the journal; without either: btcframe session flatten DIR, or cancel them by hand.",
         )
     return strays
+
+
+async def _compared(keeper: Keeper) -> tuple[Plan, Holding, list[Execution]]:
+    """The comparison, taken in; made again for as long as the exchange may take to tell fills of orders that are over:
+    without them position and fills may agree, and both be of a moment ago.
+    """
+    office, fills = keeper.office, list[Execution]()
+    until_ns = office.host.now() + 2 * office.times.settle_ns
+    while True:
+        plan, holding = await keeper.compare()
+        fills += keeper.take_in(plan)
+        if not len(office.orders) or office.host.now() > until_ns:
+            return plan, holding, fills
+        await office.times.sleep(ASK_AGAIN)
 
 
 async def _ended(office: Office, order: Order) -> str:

@@ -29,3 +29,12 @@ class Times:
     patience_ns: int = 2 * NS
     in_flight: int = 4
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def until(self, event: asyncio.Event, ns: int) -> None:
+        """Wait for an event, but not longer than that."""
+        waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self.sleep(ns / NS))]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from btcframe.types import Instrument, OrderReason, OrderState
+from btcframe.types import Instrument, OrderReason, OrderState, TimeInForce
 from btcframe.venues.real.dialects import Dialect
 from btcframe.venues.real.records import Execution, Holding, Payment, Stand
 
@@ -57,11 +57,14 @@ class Units:
         """Whole lots of a size that the exchange told. Raises ForeignError."""
         return _whole(size, self.instrument.lot / self.contract, "size")
 
-    def refusal(self, ticks: int, lots: int, *, reduce_only: bool) -> str:
+    def refusal(self, ticks: int, lots: int, *, reduce_only: bool, tif: TimeInForce = TimeInForce.GTC) -> str:
         """Why an order must not be sent; "" where it may.
 
-        A market order has no price to value it at: whoever asks for it has valued it at the mid.
+        A market order has no price to value it at: whoever asks for it has valued it at the mid. And it is filled as far as
+        may be, whatever is asked for: none of it or all is had with a price only.
         """
+        if not ticks and tif is TimeInForce.FOK:
+            return "a market order cannot be fill-or-kill at an exchange: it needs a price"
         size = Decimal(lots) * self.instrument.lot / self.contract
         if size < self.least:
             return f"{_plain(size)} is less than the exchange's least, {_plain(self.least)}"

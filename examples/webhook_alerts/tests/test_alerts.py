@@ -4,9 +4,11 @@ import http.server
 import json
 import os
 import queue
+import socket
 import subprocess
 import sys
 import threading
+import traceback
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -165,6 +167,27 @@ def test_an_answer_that_is_no_success_is_a_failure_and_the_address_is_not_told(a
     at.next()
     box.close(PATIENCE)
     assert "HTTPError" in caplog.text and "canary" not in caplog.text
+
+
+def test_one_that_answers_nonsense_or_cannot_be_asked_is_tried_again_and_not_told(caplog):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host = f"http://127.0.0.1:{server.getsockname()[1]}"
+
+        def answer():
+            line, _ = server.accept()
+            with line:
+                line.recv(4096)
+                line.sendall(b"what?\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        for url, failure in (
+            (f"{host}/canary-4c1e", "BadStatusLine"),
+            (f"{host}/canary-4c1e x", "InvalidURL"),
+        ):
+            with pytest.raises(OSError, match=f"does not speak HTTP: {failure}") as failed:
+                webhook({"WEBHOOK_ALERTS_URL": url})("an alert")
+            told = "".join(traceback.format_exception(failed.value))
+            assert "canary" not in told
 
 
 def test_a_webhook_that_is_gone_costs_nothing(caplog):

@@ -1,5 +1,6 @@
 """One POST to a webhook. Its address is as good as a password: it stands in the environment and is never logged."""
 
+import http.client
 import json
 import logging
 import urllib.parse
@@ -14,7 +15,7 @@ log = logging.getLogger(__name__)
 def webhook(environment):
     """What posts a text, by the variables of the README; None where they name no webhook.
 
-    What is returned raises OSError where the webhook cannot be reached or refuses.
+    What is returned raises OSError where the webhook cannot be reached, refuses, or answers nonsense.
     """
     url = environment.get("WEBHOOK_ALERTS_URL", "").strip()
     if not url:
@@ -28,7 +29,13 @@ def webhook(environment):
     def post(text):
         body = json.dumps({field: text}).encode()
         request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as reply:
-            reply.read()
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as reply:
+                reply.read()
+        except (http.client.HTTPException, ValueError) as error:  # what they say may have the address in it
+            failure = type(error).__name__
+        else:
+            return
+        raise OSError(f"it does not speak HTTP: {failure}")
 
     return post

@@ -21,7 +21,7 @@ from btcframe.exchange.core import Exchange
 from btcframe.exchange.faults import parse
 from btcframe.exchange.server import Served, served
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 SYMBOL = "BTC/USDT:USDT"
 LOW = 59_000.0
 """A price at which nobody sells."""

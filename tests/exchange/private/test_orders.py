@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from local_exchange import exchange
 from private_client import INVERSE, LINEAR, SPOT, Trader
 
+from btcframe.exchange.faults import parse
 from btcframe.exchange.private.account import Holder
 from btcframe.types import NS
 
@@ -43,6 +44,23 @@ def test_an_order_that_rests_and_is_canceled() -> None:
     assert one.get("order/realtime", **LINEAR, openOnly=1).result["list"] == [last]
     assert one.get("order/history", **LINEAR).result["list"] == [last]
     assert [row["size"] for row in one.heard("position")] == ["0", "0"]  # sent, though nothing changed
+
+
+def test_of_what_is_over_the_last_week_is_told_unless_it_is_said_from_when_on() -> None:
+    one, day = trader(), 86_400_000
+    begun = one.exchange.now_ms
+    one.order("Buy", "0.001")
+    one.exchange.inject(parse(f"skew*{8 * day}"))
+    for path in ("order/history", "execution/list"):
+
+        def told(path: str = path, **span: int) -> int:
+            return len(one.get(path, **LINEAR, **span).result["list"])
+
+        assert told() == 0 == told(startTime=begun - 7 * day - 1) == told(endTime=begun - 1)
+        assert told(startTime=begun - day) == 1 == told(startTime=begun, endTime=begun + 7 * day)
+        assert told(endTime=begun + 7 * day) == 1
+        assert one.get(path, **LINEAR, startTime=begun, endTime=begun + 7 * day + 1).code == 10001
+        assert one.get(path, **LINEAR, startTime=begun, endTime=begun - 1).code == 10001
 
 
 def test_a_market_order_takes_the_book_and_pays() -> None:

@@ -21,7 +21,7 @@ from btcframe.exchange.core import Exchange
 from btcframe.exchange.faults import parse
 from btcframe.exchange.server import Served, served
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 LIMIT = {**LINEAR, "side": "Buy", "orderType": "Limit", "qty": "0.001", "price": "59000"}
 
 

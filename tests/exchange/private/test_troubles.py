@@ -142,6 +142,22 @@ def test_a_ban_and_slow_replies_last_as_long_as_they_say() -> None:
     assert not side.banned() and one.order("Buy", "0.001", "59000").code == 0
 
 
+@pytest.mark.parametrize(("code", "cut"), [(10003, True), (33004, True), (10005, False), (10006, False)])
+def test_who_is_denied_gets_the_code_and_no_stream(code: int, cut: bool) -> None:
+    one = trader(f"denied*{code}+2s")
+    assert (one.stream.gone == "cut") == cut
+    assert [one.order("Buy", "0.001", "59000").code, one.get("position/list", **LINEAR).code] == [code, code]
+    said = Client(one.exchange, "private").say(auth(one.exchange.now_ms + 1000))
+    assert not said[0]["success"]
+    trade = Client(one.exchange, "trade").say(auth(one.exchange.now_ms + 1000))
+    assert trade[0]["retCode"] == code
+    one.exchange.step(3 * NS)
+    assert one.order("Buy", "0.001", "59000").code == 0
+    one.exchange.inject(parse(f"denied*{code}"))
+    one.exchange.heal()
+    assert one.order("Buy", "0.001", "59000").code == 0
+
+
 def test_after_an_outage_the_last_orders_are_in_the_history_only() -> None:
     one = Trader(exchange())
     one.order("Buy", "0.001", "59000", orderLinkId="open")

@@ -16,6 +16,7 @@ from btcframe.errors import BtcframeError, ConfigError, DataError
 from btcframe.exchange.private.account import Holder
 from btcframe.venues.ccxt import Ccxt
 from btcframe.venues.real.checks import leverage_check, mode_check, rights_check
+from btcframe.venues.real.keys import Keys
 
 pytest.importorskip("ccxt")
 
@@ -139,6 +140,16 @@ def test_an_exchange_or_endpoint_that_ccxt_does_not_have(
         monkeypatch.setenv(f"BTCFRAME_{name}_{endpoint.name}_{end}".upper(), SECRET)
     (check,) = Ccxt(**{**QUICK, **settings}).checks(INSTRUMENT)
     assert not check.ok and message in check.said + check.do
+
+
+def test_a_line_that_failed_is_dialled_again_at_our_pace() -> None:
+    """Not after ccxt's half minute: its login is signed before, and good for ten seconds."""
+    from btcframe.venues.real.dial import Address, exchange_of
+
+    exchange = exchange_of(Address("bybit", Endpoint.testnet), Keys("k", "s", "a test"), INSTRUMENT)
+    url = "wss://somewhere"
+    exchange.ws_dial_backoff = {url: {"attempts": 9, "until": exchange.milliseconds() + 30_000}}
+    assert exchange.ws_dial_delay(url) == 0
 
 
 def test_without_keys(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
@@ -103,6 +104,24 @@ def test_an_exchange_without_a_table_is_asked_by_its_own_ids() -> None:
     ]
 
 
+def test_an_order_of_weeks_ago_is_asked_for_where_it_began() -> None:
+    """Of orders that are over an exchange tells the last week, unless it is told from when on."""
+    ccxt = Ccxt(fetchClosedOrders=[[], [], []])
+    line, link = client(ccxt), {"orderLinkId": "bf0123456789ab-1"}
+    week_ms, now_ms = 7 * 86_400_000, time.time_ns() // 1_000_000
+
+    async def test() -> None:
+        await line.find(asked(1).link, "v1", (now_ms - 8 * 86_400_000) * 1_000_000)
+        assert [call[2] for call in ccxt.asked] == [None, None, now_ms - 8 * 86_400_000 - 60_000]
+        assert all(call[-1] == link for call in ccxt.asked)
+        ccxt.asked.clear()
+        await line.find(asked(1).link, "v1", (now_ms - week_ms + 120_000) * 1_000_000)
+        await line.find(asked(1).link, "v1", 0)
+        assert [call[2] for call in ccxt.asked] == [None] * 4
+
+    asyncio.run(test())
+
+
 def test_pages_are_asked_for_until_there_are_no_more() -> None:
     def page(n: int, cursor: str) -> list[dict[str, Any]]:
         return [{**ORDER, "id": f"v{n}", "info": {"nextPageCursor": cursor}}]
@@ -119,6 +138,9 @@ def test_what_cannot_be_read_is_unknown_and_without_keys() -> None:
             await client(Ccxt(fetchOpenOrders=[{**ORDER, "price": "the-secret"}])).open_orders()
         assert failed.value.answer.outcome is Outcome.UNKNOWN
         assert "the-secret" not in str(failed.value) and failed.value.__cause__ is None
+        for odd in ({"amount": None}, {"amount": [1]}, {"filled": "NaN"}, {"timestamp": "x"}):
+            with pytest.raises(LineError, match="it cannot be read"):
+                await client(Ccxt(fetchOpenOrders=[{**ORDER, **odd}])).open_orders()
         with pytest.raises(LineError) as failed:
             await client(Ccxt(create_order=KeyError("the-key"))).create(asked(1))
         assert failed.value.answer.outcome is Outcome.UNKNOWN and "the-key" not in str(failed.value)

@@ -13,8 +13,8 @@ from scripted_venue import INSTRUMENT, Exchange, Time, asked
 from btcframe.errors import ConfigError
 from btcframe.types import NS, OrderState
 from btcframe.venues.real.journal import journal_of
-from btcframe.venues.real.line import Heard
-from btcframe.venues.real.outcomes import Outcome
+from btcframe.venues.real.line import Heard, LineError
+from btcframe.venues.real.outcomes import Answer, Outcome
 from btcframe.venues.real.records import Holding, Payment
 
 
@@ -136,6 +136,32 @@ def test_funding_is_asked_for_when_it_is_due_and_booked_once(tmp_path: Path) -> 
             v.time.ns = due_ns + every_ns + 5 * NS
             await v.keeper.tick()
             assert v.funding[1:] == [(-0.00005, 10.0, -0.03)]
+
+    run(test)
+
+
+def test_funding_that_was_paid_while_the_exchange_was_away_is_booked_when_it_is_back(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with venue(tmp_path) as v:
+            await v.do(submit(asked(1)))
+            v.exchange.fill(asked(1).link, 10)
+            await v.keeper.tick()
+            due_ns = (v.time.ns // INSTRUMENT.funding_ns + 1) * INSTRUMENT.funding_ns
+            payments = v.exchange.payments
+
+            async def away(since_ns: int) -> tuple[Payment, ...]:
+                raise LineError(Answer(Outcome.UNKNOWN, said="it is away"))
+
+            v.exchange.payments = away  # type: ignore[method-assign]
+            v.exchange.paid.append(Payment("p1", 0.06, 0.0001, due_ns))
+            for seconds in range(3, 303, 10):
+                v.time.ns = due_ns + seconds * NS
+                await v.keeper.tick()
+            v.exchange.payments = payments  # type: ignore[method-assign]
+            for seconds in (303, 313, 323):
+                v.time.ns = due_ns + seconds * NS
+                await v.keeper.tick()
+            assert v.funding == [(0.0001, 10.0, 0.06)]
 
     run(test)
 

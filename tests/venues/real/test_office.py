@@ -10,6 +10,7 @@ from office_at_work import amend, cancel, run, submit, venue
 from scripted_venue import START_NS, Exchange, Time, asked
 
 from btcframe.types import NS
+from btcframe.venues.real.office import DENIED_NS
 from btcframe.venues.real.outcomes import Outcome
 from btcframe.venues.real.records import Asked
 
@@ -102,6 +103,21 @@ def test_an_order_is_unknown_as_long_as_the_exchange_is_away(tmp_path: Path) -> 
     run(test)
 
 
+def test_a_key_that_was_refused_is_not_sent_with_again_at_once(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with venue(tmp_path) as v:
+            v.exchange.faults.append((Outcome.FATAL, False))
+            await v.do(submit(asked(1)))
+            await v.do(submit(asked(2)))
+            assert [state for _, state, _ in v.states] == ["REJECTED", "REJECTED"]
+            assert v.office.counts["requests"] == 1 and len(v.watched.stops) == 1
+            v.time.ns += DENIED_NS
+            await v.do(submit(asked(3)))
+            assert v.last == (3, "ACCEPTED", "NONE")
+
+    run(test)
+
+
 @pytest.mark.parametrize(
     ("outcome", "why"), [(Outcome.REFUSED, "FUNDS"), (Outcome.UNSENT, "VENUE"), (Outcome.FATAL, "VENUE")]
 )
@@ -111,7 +127,8 @@ def test_a_refused_order_is_rejected(tmp_path: Path, outcome: Outcome, why: str)
             v.exchange.faults.append((outcome, False))
             await v.do(submit(asked(1)))
             assert v.states == [(1, "REJECTED", why)]
-            assert v.watched.stops == ([("keys", "told so")] if outcome is Outcome.FATAL else [])
+            assert [code for code, _ in v.watched.stops] == (["keys"] if outcome is Outcome.FATAL else [])
+            assert all("told so" in why and "session resume" in why for _, why in v.watched.stops)
             assert not v.journal.working()
 
     run(test)

@@ -62,7 +62,7 @@ def _post(exchange: Local, path: str, body: dict[str, Any]) -> dict[str, Any]:
         "Content-Type": "application/json",
     }  # fmt: skip
     request = urllib.request.Request(f"http://127.0.0.1:{exchange.at.port}{path}", data.encode(), headers)
-    with urllib.request.urlopen(request, timeout=5) as reply:
+    with urllib.request.urlopen(request, timeout=60) as reply:
         told: dict[str, Any] = json.load(reply)
     assert told["retCode"] == 0, told
     return told
