@@ -9,8 +9,9 @@ NPM := NODE_OPTIONS=--use-openssl-ca SSL_CERT_FILE=$${SSL_CERT_FILE:-/etc/ssl/ce
 PACKAGES := btcframe plugins/features plugins/regimes plugins/models plugins/execution
 DISTRIBUTIONS := -e . -e plugins/features -e plugins/regimes -e plugins/models -e plugins/execution
 WARM := $(VENV)/.warm
+WORKERS ?= 3
 
-.PHONY: help setup demo test check docs bench drills lock clean
+.PHONY: help setup demo test check lint docs bench drills lock clean
 
 help:
 	@echo "make demo    set up, run the main job, say where the result lies"
@@ -33,7 +34,7 @@ $(READY): requirements/bootstrap.txt requirements/dev.txt pyproject.toml $(wildc
 	@$(NPM) ci --silent --fetch-retries=1 --fetch-timeout=60000 --prefix tests/servers || echo "make: no TimescaleDB from npm: its tests will be skipped"
 	@touch $@
 
-# Kernels are compiled once, by one process: parallel workers would all compile, and write one cache at a time.
+# What most tests need of the kernels is compiled before them: a session in a test would stand still meanwhile.
 $(WARM): $(READY) $(shell find $(PACKAGES) -name '*.py' -not -path '*/tests/*')
 	@tmp=$$(mktemp -d) && trap "rm -rf $$tmp" EXIT && $(BIN)/btcframe run source.duration=20m validation.folds=2 policy=passive,market hydra.sweep.dir=$$tmp/run store.path=$$tmp/lake -m >$$tmp/log 2>&1 || { cat $$tmp/log; exit 1; }
 	@touch $@
@@ -41,15 +42,18 @@ $(WARM): $(READY) $(shell find $(PACKAGES) -name '*.py' -not -path '*/tests/*')
 demo: $(READY)
 	@$(BIN)/btcframe run
 
+# one more than the cores of a small machine: tests wait, for servers, browsers and clocks
 test: $(WARM)
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
-check: $(READY)
+check: lint
+	@$(BIN)/python -m pytest -q tests/test_conf.py
+
+lint: $(READY)
 	@$(BIN)/ruff format --check --quiet . || { echo "not formatted: run $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest -q tests/test_conf.py
 
 # strict: a link that leads nowhere, a page that no menu has, and every other warning is an error
 docs: $(READY)

@@ -152,13 +152,17 @@ def look(path: str) -> Table | None:
 def create(
     path: str, schema: pa.Schema, partitions: Sequence[str], settings: Mapping[str, str] = SETTINGS
 ) -> Table:
-    """Make an empty table; the one that is there if another process was faster, before or while this one makes it."""
+    """Make an empty table; the one that is there if another process was faster, before or while this one makes it.
+
+    Whoever comes second must not try again: delta-rs would then put its own columns in the place of those that are there.
+    """
     try:
         made = deltalake.DeltaTable.create(
             path,
             deltalake.Schema.from_arrow(schema),
             partition_by=list(partitions),
             configuration=dict(settings),
+            commit_properties=deltalake.CommitProperties(max_commit_retries=0),
         )
     except (CommitFailedError, DeltaError):
         there = look(path)

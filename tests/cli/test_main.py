@@ -82,8 +82,14 @@ def test_a_setting_of_an_experiment_for_what_is_not_chosen(btcframe: Run) -> Non
     assert done.returncode == 2 and "leave it out: '~features.trades'" in done.stderr
 
 
-def test_a_terminal_without_unicode(btcframe: Run) -> None:
-    done = btcframe("features", "spread_bps", "--no-cost", env={"PYTHONIOENCODING": "ascii"})
+def test_a_terminal_without_unicode(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "btcframe", "features", "spread_bps", "--no-cost"]
+    environment = os.environ | {
+        "PYTHONIOENCODING": "ascii",
+        "XDG_CACHE_HOME": str(tmp_path),
+        "COLUMNS": "200",
+    }
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "bps(a_1 \\u2212 b_1)" in done.stdout
 
 
@@ -161,10 +167,13 @@ def test_help_for_every_command(btcframe: Run) -> None:
     assert "btcframe train --cfg job" in done.stdout
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
 @pytest.mark.parametrize(
-    "arguments", [["plugins"], ["train", "--info"], ["train", "--hydra-help"], ["build", *SMALL]]
-)
+    ("arguments", "unbuffered"),
+    [
+        (["plugins"], ""), (["plugins"], "1"), (["build", *SMALL], ""), (["build", *SMALL], "1"),
+        (["train", "--info"], ""), (["train", "--hydra-help"], "1"),
+    ],
+)  # fmt: skip
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path, arguments: list[str], unbuffered: str) -> None:
     """``| head -1``: a pipe whose other end is closed at once."""
     read, write = os.pipe()

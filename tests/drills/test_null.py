@@ -37,13 +37,13 @@ def check_signal(found: dict[float, list[study.Trial]]) -> None:
 
 
 def test_in_a_null_market_nothing_is_found_sample() -> None:
-    check_null(study.trials(study.NULL_SEEDS[:8], {"null": True}, processes=1))
+    check_null(study.trials(study.NULL_SEEDS[:4], {"null": True}, processes=1))
 
 
 def test_a_signal_is_found_sample() -> None:
-    seeds = study.ALPHA_SEEDS[:3]
+    seeds = study.ALPHA_SEEDS[:2]
     found = {alpha: study.trials(seeds, {"alpha": alpha}, processes=1) for alpha in (0.5, 2.0)}
-    for h in range(3):  # means only: three runs are too few for intervals
+    for h in range(3):  # means only: two runs are too few for intervals
         assert study.growth(found, h)[-1][0] > 0, study.alpha_table(found)
         assert all(mean > 0 for mean, _, _ in study.gaps(found, h)), study.alpha_table(found)
 

@@ -20,6 +20,7 @@ from btcframe.learning.training import TrainResult
 from btcframe.plugins import Catalog, discover
 from btcframe.report.metrics import compare, evaluate
 from btcframe.report.prediction import metrics_table, verdicts
+from btcframe.report.words import percent
 from btcframe.run import Run
 from btcframe.sources.synthetic import Synthetic
 from btcframe.truth import STATE, read_truth
@@ -114,7 +115,7 @@ def test_it_is_shown(trained: tuple[Run, TrainResult]) -> None:
     assert (
         " oracle " in text and " persistence " in text and f"{result.oracle[0].oracle.ic.value:+.3f}" in text
     )
-    assert f"{result.oracle[0].found.value:.0%}" in text
+    assert percent(result.oracle[0].found.value) in text
     assert "…" not in text  # nothing is cut off
     assert verdicts(result.metrics, result.oracle).count("The oracle's IC is") == 2
 

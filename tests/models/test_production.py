@@ -289,7 +289,7 @@ def test_it_looks_in_a_thread_of_its_own() -> None:
 
     at.follower._hand = offer
     with at.follower.running():
-        assert looked.wait(20)
+        assert looked.wait(60)
     assert names == ["model-follower"]
     assert not [thread for thread in threading.enumerate() if thread.name == "model-follower"]
 
@@ -307,7 +307,7 @@ def test_the_thread_survives_what_it_did_not_expect() -> None:
 
     at.follower._hand, at.follower._tell = offer, refused
     with at.follower.running():
-        assert survived.wait(20)
+        assert survived.wait(60)
     assert at.told[0] == (
         "model_refused",
         {"model": "production", "why": "RecursionError: deep", "step": "production"},

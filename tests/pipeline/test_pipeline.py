@@ -81,7 +81,7 @@ def test_recorded_session_against_the_naive_reference(name: str, market_data: Pa
         for event in batch.events:
             naive.feed(event)
         consumed += len(batch.events)
-        if consumed > 8_000:
+        if consumed > 4_000:
             break
     assert len(out.all_rows) > 10
     assert_rows_equal_naive(out.all_rows, naive)

@@ -27,6 +27,7 @@ from btcframe.sessions.records import records_of
 from btcframe.stores import lake_records
 from btcframe.stores.delta import Delta
 from btcframe.stores.lake import Lake
+from btcframe.stores.lake_log import create
 from btcframe.stores.records import TABLES, checked, time_of
 from btcframe.stores.timescale import Timescale
 
@@ -153,8 +154,12 @@ def test_thirty_runs_become_one_file(tmp_path: Path) -> None:
     assert lake_records.join(store._lake, "fills") == (0, 0)
 
 
-def _record(store: Store, names: list[str], queue: Any) -> None:
+def _record(store: Delta, names: list[str], together: Any, queue: Any) -> None:
+    schema = pa.schema([(names[-1], pa.float64())])  # a column of its own
     try:
+        for number in range(20):
+            together.wait(60)
+            create(f"{store.path}-tables/{number}", schema, ())
         for name in names:
             for table in ("equity", "runs"):
                 for first in (0, 300):
@@ -170,11 +175,13 @@ def _record(store: Store, names: list[str], queue: Any) -> None:
 
 
 def test_processes_that_sweep_into_a_lake_that_is_not_there_yet(tmp_path: Path) -> None:
-    """Each records a run of its own, and all of them one run more."""
+    """Each records a run of its own, and all of them one run more; of those that make a table one does."""
     store = Delta(str(tmp_path / "lake"))
     context = multiprocessing.get_context("spawn")
-    queue = context.Queue()
-    sweep = [context.Process(target=_record, args=(store, ["one", f"p{i}"], queue)) for i in range(3)]
+    queue, together = context.Queue(), context.Barrier(3)
+    sweep = [
+        context.Process(target=_record, args=(store, ["one", f"p{i}"], together, queue)) for i in range(3)
+    ]
     for process in sweep:
         process.start()
     assert [queue.get(timeout=60) for _ in sweep] == ["done"] * 3
@@ -182,6 +189,9 @@ def test_processes_that_sweep_into_a_lake_that_is_not_there_yet(tmp_path: Path) 
         process.join(timeout=60)
     expected = [("one", 600), *((f"p{i}", 600) for i in range(3))]
     assert runs_in(read(store, "equity")) == expected == runs_in(read(store, "runs"))
+    # a second commit would have put the columns of who came second in the place of the first one's
+    commits = [path.parts[-3] for path in (tmp_path / "lake-tables").glob("*/_delta_log/*.json")]
+    assert sorted(commits, key=int) == [str(number) for number in range(20)]
 
 
 def test_four_that_make_one_table_at_the_same_moment(tmp_path: Path) -> None:

@@ -101,4 +101,4 @@ def test_closing_lets_the_socket_go_on() -> None:
         await queue.room()
         closing.join()
 
-    asyncio.run(asyncio.wait_for(wait(), 10))
+    asyncio.run(asyncio.wait_for(wait(), 60))
