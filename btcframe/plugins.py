@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import logging
+import re
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -268,21 +269,48 @@ def _call(manager: pluggy.PluginManager, hook: str, plugin: Plugin, failures: li
 def _components(
     manager: pluggy.PluginManager, plugin: Plugin, failures: list[Failure]
 ) -> Iterable[Component]:
-    for slot, classes in (_call(manager, "btcframe_components", plugin, failures) or {}).items():
+    def failed(what: str, detail: str, slot: str = "", name: str = "") -> None:
+        failures.append(Failure(plugin.name, plugin.distribution, what, detail, slot, name))
+
+    given = _call(manager, "btcframe_components", plugin, failures)
+    if given is not None and not isinstance(given, Mapping):
+        failed(f"btcframe_components gives {_kind(given)}, which is no dict", GIVES)
+        return
+    for slot, classes in (given or {}).items():
         if slot not in SLOTS:
-            hint = did_you_mean(slot, SLOTS)
-            failures.append(Failure(plugin.name, plugin.distribution, f"there is no slot {slot!r}", hint))
+            failed(f"there is no slot {slot!r}", did_you_mean(str(slot), SLOTS))
+            continue
+        if not isinstance(classes, Mapping):
+            failed(f"btcframe_components gives {_kind(classes)} for {slot}, which is no dict", GIVES, slot)
             continue
         for name, cls in classes.items():
+            if not (isinstance(name, str) and _NAME.fullmatch(name)):
+                failed(f"{slot}: {name!r} is no name of a component", NAMES, slot)
+                continue
             try:
                 _check_methods(slot, cls)
                 yield Component(slot, name, cls, plugin.distribution, plugin.version, fields_of(cls))
             except BtcframeError as error:
-                what = f"{slot}/{name} refused: {error.what}"
-                failures.append(Failure(plugin.name, plugin.distribution, what, error.hint, slot, name))
+                failed(f"{slot}/{name} refused: {error.what}", error.hint, slot, name)
+            except Exception as error:  # noqa: BLE001 - a stranger's code may fail in any way; the rest must work
+                what = f"{slot}/{name} refused: {type(error).__name__}: {error}"
+                failed(what, traceback.format_exc(), slot, name)
 
 
-def _check_methods(slot: str, cls: type) -> None:
+GIVES = "It is {slot: {name: class}}: {'features': {'my_feature': MyFeature}}."
+NAMES = "A name is letters, digits, _ and -: it is typed on the command line, features=my_feature."
+_NAME = re.compile(r"\w[\w.-]*")
+
+
+def _kind(thing: Any) -> str:
+    """'a list', 'an int': what it is, for a message."""
+    name = type(thing).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
+
+
+def _check_methods(slot: str, cls: Any) -> None:
+    if not isinstance(cls, type):
+        raise PluginError(f"{cls!r} is no class", hint="The class itself is registered, not one of it.")
     missing = [m for m in SLOTS[slot].methods if not hasattr(cls, m)]
     if missing:
         raise PluginError(
@@ -292,7 +320,12 @@ def _check_methods(slot: str, cls: type) -> None:
 
 
 def _config_paths(manager: pluggy.PluginManager, plugin: Plugin, failures: list[Failure]) -> Iterable[str]:
-    for path in _call(manager, "btcframe_config_paths", plugin, failures) or ():
+    given = _call(manager, "btcframe_config_paths", plugin, failures)
+    if given is not None and not isinstance(given, (list, tuple)):
+        what = f"btcframe_config_paths gives {_kind(given)}, which is no list"
+        failures.append(Failure(plugin.name, plugin.distribution, what, "It is a list: ['pkg://acme.conf']."))
+        return
+    for path in given or ():
         if not (isinstance(path, str) and path.startswith(("pkg://", "file://"))):
             what = f"config path {path!r} must start with pkg:// or file://"
             failures.append(Failure(plugin.name, plugin.distribution, what))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import importlib.util
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -63,10 +64,14 @@ def code_digest(package: str) -> str:
 
 
 def _names(folder: Path) -> list[str]:
-    paths = [p.relative_to(folder) for p in folder.rglob("*") if p.is_file()]
-    return [
-        p.as_posix() for p in paths if not any(part == "__pycache__" or part[0] == "." for part in p.parts)
-    ]
+    names: list[str] = []
+    for place, folders, files in os.walk(folder):
+        # a cache of compiled kernels holds more files than all the rest
+        folders[:] = [name for name in folders if name != "__pycache__" and name[0] != "."]
+        inside = Path(place).relative_to(folder)
+        here = Path(place)
+        names += [(inside / name).as_posix() for name in files if name[0] != "." and (here / name).is_file()]
+    return names
 
 
 def requirements(distributions: Iterable[str]) -> list[str]:

@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -207,10 +208,10 @@ def new_id(verb: str) -> str:
     return f"{now:%Y%m%dT%H%M%SZ}-{verb}-{os.urandom(6).hex()}"
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that the file is either the old one or the new one, never half of it."""
+def write_json(path: Path, value: Any, what: str = "the manifest") -> None:
+    """Write JSON so that the file, `what` in a message, is either the old one or the new one, never half of it."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    with replacing(path, "the manifest") as temporary:
+    with replacing(path, what) as temporary:
         temporary.write_text(f"{text}\n", encoding="utf-8")
 
 
@@ -275,9 +276,9 @@ def load_manifest(directory: Path) -> dict[str, Any]:
     Raises
     ------
     DataError
-        If there is none, it cannot be read, or the run did not finish.
+        If there is none, it cannot be read, a newer btcframe wrote it, or the run did not finish.
     """
-    manifest = any_manifest(directory)
+    manifest = manifest_of(directory)
     if manifest["status"] != "complete":
         named = shlex.quote(str(directory))
         raise DataError(
@@ -288,6 +289,48 @@ def load_manifest(directory: Path) -> dict[str, Any]:
             else f"Run it again: btcframe {shlex.join([manifest['verb'], *manifest['command']])}",
         )
     return manifest
+
+
+def manifest_of(directory: Path) -> dict[str, Any]:
+    """The manifest of a run, whether it finished or not.
+
+    Raises
+    ------
+    DataError
+        If there is none, it cannot be read, or a newer btcframe wrote it.
+    """
+    try:
+        manifest = any_manifest(directory)
+    except DataError as error:
+        if version := _version_in(directory):
+            _check_age(directory, version)
+        raise error
+    _check_age(directory, str(manifest["btcframe"]))
+    return manifest
+
+
+def _version_in(directory: Path) -> str:
+    """The version that stands in a manifest that is not one for us."""
+    try:
+        told = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(told.get("btcframe", "")) if isinstance(told, dict) else ""
+
+
+def _check_age(directory: Path, version: str) -> None:
+    ours = importlib.metadata.version("btcframe")
+    if _parts(version) > _parts(ours):
+        raise DataError(
+            f"the run in {directory} was made by btcframe {version}, which is newer than this one ({ours})",
+            hint="What its manifest means is not known here.",
+            next="pip install --upgrade btcframe",
+        )
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    """Major and minor version: within a minor one manifests only gain fields."""
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
 
 
 def any_manifest(directory: Path) -> dict[str, Any]:

@@ -34,7 +34,22 @@ class NoTrades:
         return Veto(self.code)
 
 
-def plugin(name: str, components: dict[str, dict[str, type]], **hooks: Any) -> tuple[str, ModuleType]:
+@dataclass(frozen=True)
+class OddlyTyped:
+    """The type of its setting cannot be read.
+
+    Parameters
+    ----------
+    level : int
+    """
+
+    level: "int or" = 0  # type: ignore  # noqa
+
+    def check(self, intent: Any, account: Any, market: Any) -> Any:
+        return None
+
+
+def plugin(name: str, components: Any, **hooks: Any) -> tuple[str, ModuleType]:
     module = ModuleType(name)
     module.btcframe_components = hookimpl(lambda: components)  # type: ignore[attr-defined]
     module.btcframe_components.__name__ = "btcframe_components"  # type: ignore[attr-defined]
@@ -113,11 +128,22 @@ def test_a_hook_that_raises_is_isolated() -> None:
         ({"rsk": {"x": NoTrades}}, "there is no slot 'rsk'"),
         ({"model": {"x": NoTrades}}, "model/x refused: NoTrades has no fit, load"),
         ({"risk": {"x": SimpleNamespace}}, "risk/x refused"),
+        ([NoTrades], "btcframe_components gives a list, which is no dict"),
+        (7, "btcframe_components gives an int, which is no dict"),
+        ({"risk": [NoTrades]}, "btcframe_components gives a list for risk, which is no dict"),
+        ({7: {"x": NoTrades}}, "there is no slot 7"),
+        ({"risk": {7: NoTrades}}, "risk: 7 is no name of a component"),
+        ({"risk": {"my risk": NoTrades}}, "risk: 'my risk' is no name of a component"),
+        ({"risk": {"x": None}}, "risk/x refused: None is no class"),
+        ({"risk": {"x": NoTrades()}}, "risk/x refused: NoTrades(code='no', level=1) is no class"),
+        ({"risk": {"x": OddlyTyped}}, "risk/x refused: SyntaxError"),
     ],
 )
 def test_what_does_not_fit_its_slot_is_refused(components: Any, message: str) -> None:
-    catalog = discover([plugin("acme", components)])
-    assert message in catalog.failures[0].what
+    catalog = discover([plugin("acme", components), plugin("good", {"risk": {"good": NoTrades}})])
+    (failure,) = catalog.failures
+    assert message in failure.what and failure.distribution == "acme"
+    assert "good" in catalog.names("risk")
 
 
 def test_a_refused_component_is_named_when_it_is_asked_for() -> None:
@@ -131,6 +157,13 @@ def test_config_paths_must_be_config_paths() -> None:
     catalog = discover([plugin("acme", {}, btcframe_config_paths=lambda: ["pkg://acme.conf", "acme/conf"])])
     assert catalog.config_paths == ("pkg://acme.conf",)
     assert "acme/conf" in catalog.failures[0].what
+
+
+@pytest.mark.parametrize(("paths", "kind"), [("pkg://acme.conf", "a str"), (7, "an int")])
+def test_config_paths_are_a_list(paths: Any, kind: str) -> None:
+    catalog = discover([plugin("acme", {}, btcframe_config_paths=lambda: paths)])
+    assert not [path for path in catalog.config_paths if "acme" in path]
+    assert [f.what for f in catalog.failures] == [f"btcframe_config_paths gives {kind}, which is no list"]
 
 
 def test_observers_are_told_and_cannot_stop_a_run(caplog: pytest.LogCaptureFixture) -> None:

@@ -33,7 +33,7 @@ from btcframe.schema import REQUIRED, RESERVED, Field
 from btcframe.slots import CHOICES
 from btcframe.sweeps.ledger import COMPLETE, Ledger, check_same_code, read_ledger, settled
 from btcframe.sweeps.performing import Outcome
-from btcframe.sweeps.told import check_whole, table
+from btcframe.sweeps.told import check_whole, table, whereabouts
 
 
 def main(verb: str, arguments: list[str], *, resumed: Ledger | None = None, force: bool = False) -> None:
@@ -114,7 +114,7 @@ def ended(ledger: Ledger) -> None:
 
     terminal = Terminal()
     terminal.say(table(ledger))
-    terminal.say(f"\nIn {os.path.relpath(ledger.directory)}")
+    terminal.say(f"\n{whereabouts(ledger)}")
     check_whole(ledger)
 
 

@@ -82,8 +82,10 @@ class Sweeping:
         """
         if self.resumed is None:
             ledgers.check_fresh(directory)
-        self.held.callback(self._tidy, directory)
         self.held.enter_context(ledgers.claimed(directory))
+        self.held.callback(self._tidy, directory)  # only what is ours, and while it is
+        if self.resumed is None:
+            ledgers.check_fresh(directory)  # who had it a moment ago may have left a sweep
 
     def _tidy(self, directory: Path) -> None:
         """Leave nothing of a sweep of which no job ever began."""

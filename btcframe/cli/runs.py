@@ -14,9 +14,10 @@ from btcframe.cli.arguments import parsed
 from btcframe.cli.console import Unread
 from btcframe.errors import ConfigError, ReplayError, did_you_mean
 from btcframe.plugins import discover
+from btcframe.run import manifest_of
 from btcframe.runs import again, comparison, told
 from btcframe.runs.differences import differences, made_differently
-from btcframe.runs.find import RUNS, Found, manifest_of, run_named, runs_in
+from btcframe.runs.find import RUNS, Found, run_named, runs_in
 from btcframe.types import duration_ns
 
 _FLAGS: Mapping[str, Mapping[str, bool]] = {

@@ -302,7 +302,8 @@ def _against(metrics: Metrics, found: Found) -> str:
             if by_chance
             else f"There is nothing to predict{rows}, the oracle knows."
         )
-    share = "" if math.isnan(found.found.value) else f": {found.found.value:.0%} of it was found"
+    value, low, high = (f"{100 * part:.0f}\N{NARROW NO-BREAK SPACE}%" for part in found.found)
+    share = "" if math.isnan(found.found.value) else f": {value} of it was found"
     if not math.isnan(found.found.low):
-        share += f" [{found.found.low:.0%}, {found.found.high:.0%}]"
+        share += f" [{low}, {high}]"
     return f"The oracle's IC is {oracle.ic.value:+.3f}{rows}{share}."

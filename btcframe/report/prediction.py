@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from btcframe.report.metrics import Estimate, Found, Metrics, verdict
+from btcframe.report.words import percent, significant
 from btcframe.types import duration_name
 
 
@@ -39,7 +40,9 @@ def metrics_table(
         table.add_column(name, justify="right", no_wrap=True)
     for h, m in enumerate(metrics):
         share = (_share(oracle[h].found),) if oracle else ()
-        table.add_row(duration_name(m.horizon_ns), *_cells(m, share), f"{m.mean_abs_label:.3g}")
+        table.add_row(
+            duration_name(m.horizon_ns), *_cells(m, share), significant(m.mean_abs_label, sign=False)
+        )
         beside = {name: others[h] for name, others in (baselines or {}).items()}
         if oracle:
             beside["oracle"] = oracle[h].oracle
@@ -80,7 +83,7 @@ def _cells(m: Metrics, share: tuple[str, ...]) -> tuple[str, ...]:
         "" if math.isnan(m.ic.low) else f"{max(m.ic.high - m.ic.value, m.ic.value - m.ic.low):.3f}",
         *share,
         _number(m.rank_ic.value),
-        "" if math.isnan(m.hit_rate.value) else f"{m.hit_rate.value:.1%}",
+        "" if math.isnan(m.hit_rate.value) else percent(m.hit_rate.value, 1),
         _number(m.r2.value),
     )
 
@@ -91,7 +94,7 @@ def verdicts(metrics: Sequence[Metrics], oracle: Sequence[Found] = ()) -> str:
 
 
 def _share(e: Estimate) -> str:
-    return "" if math.isnan(e.value) else f"{e.value:.0%}"
+    return "" if math.isnan(e.value) else percent(e.value)
 
 
 def _number(value: float) -> str:

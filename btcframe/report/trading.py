@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from btcframe.api import Action, TraderState
-from btcframe.report.words import counted, span_text
+from btcframe.report.words import counted, number, percent, share, span_text
 from btcframe.scratch import pieces
 from btcframe.types import NS, Floats, Instrument, Ints, OrderState, StateArray
 
@@ -301,17 +301,17 @@ def describe_trading(
 
 def _results(m: TradingMetrics, instrument: Instrument, cash: float) -> list[str]:
     currency, digits = ("base coin", 6) if instrument.contract == "inverse" else ("quote currency", 2)
-    hit = f", {m.hit_rate:.0%} of them paid" if m.trades else ""
-    funding = f" and funding {m.funding:,.{digits}f}" if m.funding else ""
+    hit = f", {percent(m.hit_rate)} of them paid" if m.trades else ""
+    funding = f" and funding {number(m.funding, digits)}" if m.funding else ""
     held = f"; held for {span_text(int(m.holding_s * NS))} on average" if m.trades else ""
-    exposed = f", position held {m.exposure:.0%} of the time" if m.exposure == m.exposure else ""
-    maker = f", {m.maker_share:.0%} of the volume as maker" if m.fills else ""
+    exposed = f", position held {percent(m.exposure)} of the time" if m.exposure == m.exposure else ""
+    maker = f", {percent(m.maker_share)} of the volume as maker" if m.fills else ""
     lines = [
-        f"Net {m.net:+,.{digits}f} ({m.net / cash:+.3%}) = gross {m.gross:+,.{digits}f} less fees "
-        f"{m.fees:,.{digits}f}{funding} ({currency}).",
+        f"Net {number(m.net, digits, sign=True)} ({share(m.net / cash)}) = gross {number(m.gross, digits, sign=True)} "
+        f"less fees {number(m.fees, digits)}{funding} ({currency}).",
         f"{counted(m.orders, 'order')}, {m.denied:,} denied, {counted(m.fills, 'fill')}; "
         f"{counted(m.trades, 'round trip')}{hit}{held}{maker}.",
-        f"Turnover {m.turnover:.2f}× the cash{exposed}, deepest drawdown {m.max_drawdown:,.{digits}f}.",
+        f"Turnover {m.turnover:.2f}× the cash{exposed}, deepest drawdown {number(m.max_drawdown, digits)}.",
     ]
     if m.open_lots:
         size = instrument.size(m.open_lots)

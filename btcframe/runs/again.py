@@ -38,12 +38,14 @@ class Repeated(NamedTuple):
     different : tuple of str    what is not the same, in words
     metrics : mapping       numbers that are not the same: (then, now)
     changed : mapping       code and machine that are not the same: (then, now)
+    table : str             what became of the training table, in a sentence: its values are not compared
     """
 
     compared: Mapping[str, int]
     different: tuple[str, ...]
     metrics: Mapping[str, Pair]
     changed: Mapping[str, Pair]
+    table: str
 
     @property
     def same(self) -> bool:
@@ -115,7 +117,16 @@ def held_against(directory: Path, then: Mapping[str, Any], again: Path, now: Map
     if rows := found.data.get("build.rows"):
         different.insert(0, f"the rows, {rows[0]:,} then and {rows[1]:,} now")
     compared = {"model": len(models[0]), "table": len(tables[0]), "number": len(list(_numbers(then)))}
-    return Repeated(compared, tuple(different), metrics, made_differently(then, now))
+    return Repeated(compared, tuple(different), metrics, made_differently(then, now), _table(now))
+
+
+def _table(manifest: Mapping[str, Any]) -> str:
+    build = manifest.get("results", {}).get("build")
+    if build is None:
+        return ""
+    if build["reused"]:
+        return f"The training table stood in the store: btcframe db verify {build['id']} reads it."
+    return f"The training table was made again: {counted(build['rows'], 'row')}, as then."
 
 
 def _models(directory: Path, manifest: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -132,7 +143,7 @@ def words(found: Repeated) -> str:
     """What was compared, or what differs, in a sentence or two; and which code and machine are not the same."""
     if found.same:
         told = ", ".join(counted(n, what) for what, n in found.compared.items() if n)
-        return f"The same to the bit: {told}."
+        return " ".join(filter(None, (f"The same to the bit: {told}." if told else "", found.table)))
     numbers = [f"{name}, {pair[0]} then and {pair[1]} now" for name, pair in found.metrics.items()]
     parts = [*found.different, *numbers]
     more = f" and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""

@@ -12,6 +12,7 @@ import numpy as np
 from btcframe.errors import DataError, StoreError
 from btcframe.plugins import Catalog
 from btcframe.report.trials import configuration, configurations_of
+from btcframe.report.words import counted
 from btcframe.runs.find import Found
 from btcframe.runs.luck import Ahead, Deflated, ahead, deflated, sharpe_ratios
 from btcframe.runs.overfitting import Overfitting, overfitting
@@ -36,6 +37,9 @@ NET, IC = "net", "ic"
 
 SEED = 20261123
 """Of the resampling: the same runs always get the same numbers."""
+
+TOLD = 5
+"""Runs that cannot be compared of which it is said why, where none can."""
 
 
 class Trials(NamedTuple):
@@ -156,9 +160,10 @@ def compare(runs: Sequence[Found], catalog: Catalog, *, by: str = "", horizon_ns
         if read:
             compared.append(_compared(read, edges, runs, catalog, by, ahead_ns))
     if not compared:
+        more = f"\nand {counted(len(left) - TOLD, 'more run')}" if len(left) > TOLD else ""
         raise DataError(
-            f"none of the {len(runs)} runs can be compared" if runs else "there is no run to compare",
-            hint="\n".join(f"{one.run.directory}: {one.why}" for one in left[:5]),
+            "no run can be compared" if runs else "there is no run to compare",
+            hint="\n".join(f"{one.run.directory}: {one.why}" for one in left[:TOLD]) + more,
             next="Make some: btcframe run model=ridge,zero -m",
         )
     return Compared(tuple(compared), tuple(left))
@@ -202,7 +207,7 @@ def _compared(
         median=median,
         settings=tuple(differ),
         trials=trials,
-        luck=deflated(returns[:, 0], trials.known),
+        luck=deflated(returns, 0, trials.known),
         ahead=ahead(returns, 0, median, seed=SEED),
         overfitting=overfitting(returns),
     )

@@ -14,6 +14,9 @@ from btcframe.runs.kinds import OTHER, called, kinds
 CURVES = 40
 """Curves that are drawn beside the best and the median one."""
 
+SHARE, NUMBER = ".4~p", ".3~r"
+"""How an axis writes shares and numbers: to so many digits that count, for a tick of 0.0001 % is not 0.000 %."""
+
 MIDDLE_OR_BELOW, ABOVE = "var(--loss)", "var(--s3)"
 
 
@@ -23,7 +26,7 @@ def pareto(found: Comparison, against: str) -> Figure:
     y = np.array([row.measures["return"] for row in found.rows])
     front = _front(x, y)
     times = against == "turnover"
-    hover = called(found)
+    hover, price = called(found), f"%{{x:{NUMBER}}}×" if times else f"%{{x:{SHARE}}}"
     order = sorted(front, key=lambda k: (x[k], y[k]))
     data = [
         line(
@@ -39,7 +42,7 @@ def pareto(found: Comparison, against: str) -> Figure:
                     "color": colour, "size": [11 if k in (0, found.median) else 8 for k in which],
                     "symbol": ["circle" if k in front else "circle-open" for k in which], "line": {"width": 1.5, "color": colour},
                 },
-                "hovertemplate": "%{text}<br>%{y:+.3%} at %{x" + (":.3~g}×" if times else ":.3%}") + "<extra></extra>",
+                "hovertemplate": f"%{{text}}<br>%{{y:+{SHARE}}} at {price}<extra></extra>",
             }
         )  # fmt: skip
     return Figure(
@@ -49,9 +52,9 @@ def pareto(found: Comparison, against: str) -> Figure:
         layout(
             xaxis=axis(
                 "turnover, times the cash" if times else "deepest drawdown, share of the cash",
-                rangemode="tozero", **({} if times else {"tickformat": ".3~%"}),
+                rangemode="tozero", **({} if times else {"tickformat": SHARE}),
             ),
-            yaxis=axis("return after costs", tickformat="+.3~%"),
+            yaxis=axis("return after costs", tickformat=f"+{SHARE}"),
             showlegend=True,
         ),
         f"{counted(len(front), 'run')} of {len(found.rows)} on the front: no other has more return for as little {against}.",
@@ -74,14 +77,14 @@ def curves(found: Comparison) -> Figure:
     at = moments(found.edges)
     hover, data = called(found), []
     step = -(-max(len(found.rows) - 2, 1) // CURVES)  # of all ranks: the best of many alone would deceive
-    scale = 1.0 if found.by == NET else 1 / max(found.periods, 1)
+    scale, written = (1.0, SHARE) if found.by == NET else (1 / max(found.periods, 1), NUMBER)
     for name, colour, width, which in kinds(found):
         for n, k in enumerate(which[::step]):
             data.append(
                 line(
                     at, packed(found.rows[k].curve * scale), colour, name, line={"width": width}, showlegend=n == 0,
                     opacity=0.5 if colour == OTHER else 1, text=hover[k],
-                    hovertemplate="%{text}<br>%{y" + (":+.3%}" if found.by == NET else ":+.4f}") + "<extra></extra>",
+                    hovertemplate=f"%{{text}}<br>%{{y:+{written}}}<extra></extra>",
                 )
             )  # fmt: skip
     end = float(found.rows[0].curve[-1]) * scale
@@ -91,7 +94,7 @@ def curves(found: Comparison) -> Figure:
         data,
         layout(
             xaxis=time_axis(),
-            yaxis=axis("", tickformat="+.3~%" if found.by == NET else "+.3f"),
+            yaxis=axis("", tickformat=f"+{written}"),
             showlegend=True,
         ),
         f"The best ends at {share(end) if found.by == NET else number(end, 4, sign=True)}.",
@@ -121,7 +124,7 @@ def logits(found: Comparison) -> Figure:
         ],
         layout(
             xaxis=axis("place among the runs in the other half, 1 is the best", showgrid=False, rangemode="tozero"),
-            yaxis=axis("share of the splits", tickformat=".0%"),
+            yaxis=axis("share of the splits", tickformat=SHARE),
         ),
         f"In {percent(over.probability, 1)} of {over.splits:,} splits it is in the middle or below.",
         "Red: in the middle or below, which is what the probability of overfitting counts.",

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import json
-import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from btcframe.errors import BtcframeError, ConfigError, DataError, did_you_mean
-from btcframe.run import MANIFEST, any_manifest
+from btcframe.run import MANIFEST, manifest_of
 from btcframe.sweeps.ledger import LEDGER, is_aside, read_ledger, settled
 
 RUNS = Path("runs")
@@ -49,48 +46,6 @@ class Found:
         """What it is called: its directory, a member of a sweep with that of its sweep."""
         path = self.directory.resolve()
         return f"{path.parent.name}/{path.name}" if path.name.isdecimal() else path.name
-
-
-def manifest_of(directory: Path) -> dict[str, Any]:
-    """The manifest of a run, whether it finished or not.
-
-    Raises
-    ------
-    DataError
-        If there is none, it cannot be read, or a newer btcframe wrote it.
-    """
-    try:
-        manifest = any_manifest(directory)
-    except DataError as error:
-        if version := _version_in(directory):
-            _check_age(directory, version)
-        raise error
-    _check_age(directory, str(manifest["btcframe"]))
-    return manifest
-
-
-def _version_in(directory: Path) -> str:
-    """The version that stands in a manifest that is not one for us."""
-    try:
-        told = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    return str(told.get("btcframe", "")) if isinstance(told, dict) else ""
-
-
-def _check_age(directory: Path, version: str) -> None:
-    ours = importlib.metadata.version("btcframe")
-    if _parts(version) > _parts(ours):
-        raise DataError(
-            f"the run in {directory} was made by btcframe {version}, which is newer than this one ({ours})",
-            hint="What its manifest means is not known here.",
-            next="pip install --upgrade btcframe",
-        )
-
-
-def _parts(version: str) -> tuple[int, ...]:
-    """Major and minor version: within a minor one manifests only gain fields."""
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
 
 
 def runs_in(place: Path) -> list[Found]:

@@ -68,7 +68,7 @@ class Ahead(NamedTuple):
     error : float         its standard error
     p : float             probability of a lead as clear by chance, among so many
     block : int           periods that were drawn together
-    alike : tuple of int  columns that cannot be told from the winner: less than `TOLD` standard errors behind it
+    alike : tuple of int  columns that cannot be told from the winner: no more than `TOLD` standard errors behind it
     """
 
     difference: float
@@ -90,26 +90,32 @@ def sharpe_ratios(returns: Floats) -> Floats:
     return found
 
 
-def deflated(returns: Floats, trials: int) -> Deflated:
+def deflated(returns: Floats, best: int, trials: int) -> Deflated:
     """The ratios of one strategy, the best of `trials`.
 
     Parameters
     ----------
-    returns : float64[T]
-    trials : int            1 or more
+    returns : float64[T, N]    of those that are known
+    best : int                 column
+    trials : int               1 or more
     """
-    active = int(np.count_nonzero(returns))
-    mean = float(returns.mean()) if len(returns) else 0.0
-    away = returns - mean
-    variance = float((away**2).mean()) if len(returns) else 0.0
-    if active < MIN_PERIODS or variance <= 1e-12 * mean**2:
-        return Deflated(len(returns), active, *(math.nan,) * 5, trials)
-    skew, kurtosis = float((away**3).mean()) / variance**1.5, float((away**4).mean()) / variance**2
-    n = worth(returns)
-    ratio = mean / math.sqrt(variance)
+    periods, moved = len(returns), np.count_nonzero(returns, axis=0)
+    untold = Deflated(periods, int(moved[best]), *(math.nan,) * 5, trials)
+    if untold.active < MIN_PERIODS:
+        return untold
+    mean, variance = returns.mean(axis=0), returns.var(axis=0)
+    told = (moved >= MIN_PERIODS) & (variance > 1e-12 * mean**2)
+    if not told[best]:
+        return untold
+    ratio = float(mean[best] / math.sqrt(variance[best]))
+    away = (returns[:, told] - mean[told]) / np.sqrt(variance[told])
+    mine = away[:, np.count_nonzero(told[:best])]
+    skew = min(float((each**3).mean()) for each in (mine, away))
+    kurtosis = max(float((each**4).mean()) for each in (mine, away))
+    n = worth(returns[:, best])
     hurdle = expected_best(trials) / math.sqrt(n - 1)
-    above = [probabilistic(ratio, than, n, skew, kurtosis) for than in (0.0, hurdle)]
-    return Deflated(len(returns), active, n, ratio, above[0], hurdle, above[1], trials)
+    above, deflated = (probabilistic(ratio, than, n, skew, kurtosis) for than in (0.0, hurdle))
+    return untold._replace(independent=n, ratio=ratio, probabilistic=above, hurdle=hurdle, deflated=deflated)
 
 
 def ahead(returns: Floats, winner: int, median: int, *, seed: int) -> Ahead | None:
@@ -141,7 +147,7 @@ def ahead(returns: Floats, winner: int, median: int, *, seed: int) -> Ahead | No
     with np.errstate(invalid="ignore"):
         behind = found[winner] - found
         doubt = (drawn[:, winner][:, None] - drawn).std(axis=0)
-        alike = np.flatnonzero(behind < TOLD * doubt)
+        alike = np.flatnonzero(behind <= TOLD * doubt)  # those that did the same, too
     same = tuple(k for k in alike.tolist() if k != winner)
     return Ahead(float(lead[winner]), float(error[winner]), (1 + reached) / (1 + RESAMPLES), block, same)
 

@@ -80,22 +80,15 @@ def overfitting(returns: Floats) -> Overfitting | None:
     for start in range(0, len(halves), step):
         inside = halves[start : start + step]
         told = ratios(inside @ counts, inside @ sums, inside @ squares)
-        other = 1 - inside
-        mean = other @ sums
-        found = ratios(other @ counts, mean, other @ squares)
-        split, best = np.nonzero(told == told.max(axis=1, keepdims=True))
-        theirs = found[split, best][:, None]
-        below, same = (found[split] < theirs).sum(axis=1), (found[split] == theirs).sum(axis=1)
+        found = ratios(*((1 - inside) @ each for each in (counts, sums, squares)))
+        best = told == told.max(axis=1, keepdims=True)
+        worst = np.where(best, found, np.inf).min(axis=1, keepdims=True)
+        below, same = (found < worst).sum(axis=1), (found == worst).sum(axis=1)
         share = (below + (same + 1) / 2) / (strategies + 1)
-        worst = np.full(len(inside), np.inf)
-        np.minimum.at(worst, split, np.log(share / (1 - share)))
-        logits[start : start + step] = worst
-        lost = np.zeros(len(inside), np.bool_)
-        np.logical_or.at(lost, split, mean[split, best] < 0)
-        losses += int(lost.sum())
-    return Overfitting(
-        groups, strategies, logits, float(np.mean(logits <= 1e-12)), losses / len(halves)
-    )  # a rank in the very middle is λ = 0 but for rounding
+        logits[start : start + step] = np.log(share / (1 - share))
+        losses += int((worst < 0).sum())
+    probability = float(np.mean(logits <= 1e-12))  # a rank in the very middle is λ = 0 but for rounding
+    return Overfitting(groups, strategies, logits, probability, losses / len(halves))
 
 
 def _halves(groups: int) -> Floats:

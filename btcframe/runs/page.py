@@ -191,8 +191,8 @@ def _method(found: Comparison) -> Html:
         f"All runs are cut into the same {found.periods} periods of {span_text(found.period_ns)}, over the time that all of them were judged "
         f"on out of sample. {what} They are ranked by mean over standard deviation of these values.",
         "Deflated Sharpe ratio: the probability that the best's true ratio is above the one that the best of so many trials without skill "
-        "reaches, for its skewness and kurtosis (Bailey & López de Prado, Journal of Portfolio Management 40, 2014). Periods that resemble "
-        "their neighbours count as fewer.",
+        "reaches, for its skewness and kurtosis, or those of all runs where they are worse (Bailey & López de Prado, Journal of Portfolio "
+        "Management 40, 2014). Periods that resemble their neighbours count as fewer.",
         "Probability of backtest overfitting, by combinatorially symmetric cross-validation: the periods are cut into S groups; in each of "
         "C(S, S/2) ways to take half of them the best run is looked up in the other half. ω is its rank there over N + 1, λ = ln(ω/(1 − ω)), and "
         "the probability is the share of λ ≤ 0 (Bailey, Borwein, López de Prado & Zhu, Journal of Computational Finance 20, 2016).",

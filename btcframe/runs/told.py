@@ -17,7 +17,7 @@ from btcframe.runs.settings import varied, written
 from btcframe.types import NS
 
 WIDTH = 80
-_BESIDE = 22
+_BESIDE = 24
 _DIGITS = 12
 
 
@@ -153,7 +153,7 @@ def shown(directory: Path, manifest: Mapping[str, Any]) -> list[str]:
         *_line("made by", f"btcframe {manifest['btcframe']}, python {manifest.get('python', 'unknown')}"),
         *_line("commit", f"{git['commit'][:_DIGITS]}{', with changes' * git['dirty']}" if git else ""),
         *_line("code", ", ".join(f"{k} {v[:_DIGITS]}" for k, v in manifest.get("code", {}).items())),
-        *_line("machine", ", ".join(str(value) for value in machine.values())),
+        *_line("machine", ", ".join(_named(name, value) for name, value in machine.items())),
         *_line("kernels", compiled),
     ]
     told = [(name, value) for name, value in metrics_of(manifest) if value is not None]
@@ -162,6 +162,11 @@ def shown(directory: Path, manifest: Mapping[str, Any]) -> list[str]:
         lines += [line for name, value in told for line in _line(name, _value(value))]
     sentence = manifest.get("results", {}).get("report", {}).get("verdict", {}).get("sentence", "")
     return [*lines, *(["", *wrapped(sentence)] if sentence else [])]
+
+
+def _named(name: str, value: Any) -> str:
+    """What a manifest says of a machine: a number is one of something."""
+    return f"{value} {name}" if isinstance(value, int) else str(value)
 
 
 def _lasted(manifest: Mapping[str, Any]) -> str:

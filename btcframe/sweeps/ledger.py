@@ -114,10 +114,8 @@ class Ledger:
         StoreError
         """
         told = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "directory"}
-        write_json(
-            self.directory / LEDGER,
-            {"format": FORMAT, **told, "jobs": [dataclasses.asdict(job) for job in self.jobs]},
-        )
+        told |= {"jobs": [dataclasses.asdict(job) for job in self.jobs]}
+        write_json(self.directory / LEDGER, {"format": FORMAT, **told}, "the sweep's ledger")
 
 
 def read_ledger(directory: Path) -> Ledger:

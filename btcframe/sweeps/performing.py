@@ -79,13 +79,15 @@ def perform(
         ledger.put(job)
         _log.info(f"#{number} begins: {' '.join(job.overrides)}")
 
+    left = {job.number for job in todo}
     tasks = (Task(job.number, call(job), ledger.place(job) / OUTPUT) for job in todo)
     try:
         with contextlib.closing(pool(tasks, begun)) as done:
             for ended in done:
                 job = _became(ledger.jobs[ended.number], ended)
                 ledger.put(job)
-                _tell(ledger, job)
+                left.discard(job.number)
+                _tell(job, len(ledger.jobs) - len(left), len(ledger.jobs))
                 if job.state == COMPLETE and path:
                     ledger.put(replace(job, value=objective(ledger.place(job), path)))
     except BaseException:
@@ -117,10 +119,9 @@ def _became(job: Job, ended: Ended) -> Job:
     return replace(job, state=COMPLETE)
 
 
-def _tell(ledger: Ledger, job: Job) -> None:
-    done = len(ledger.jobs) - ledger.count("waiting", RUNNING)
+def _tell(job: Job, done: int, of: int) -> None:
     why = f": {job.error.splitlines()[0]}" if job.error else ""
-    _log.info(f"#{job.number} {job.state} after {job.seconds:.1f} s ({done} of {len(ledger.jobs)}){why}")
+    _log.info(f"#{job.number} {job.state} after {job.seconds:.1f} s ({done} of {of}){why}")
 
 
 def objective(place: Path, path: str) -> float | None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections import Counter
 from typing import Any
 
 from btcframe.errors import SweepError
 from btcframe.sweeps.ledger import COMPLETE, DIED, FAILED, Job, Ledger, resume_command
+
+RANKED = ("run", "train", "backtest")
+"""Verbs whose runs `btcframe runs compare` ranks."""
 
 SHOWN = 40
 """Jobs that the table lists at most: of more, those that are not complete."""
@@ -42,6 +47,16 @@ def _title(ledger: Ledger) -> str:
     counts = Counter(job.state for job in ledger.jobs)
     states = ", ".join(f"{n} {state}" for state, n in sorted(counts.items(), key=lambda item: -item[1]))
     return f"{len(ledger.jobs)} jobs: {states}"
+
+
+def whereabouts(ledger: Ledger) -> str:
+    """Where a sweep lies, and what to type next."""
+    place = os.path.relpath(ledger.directory)
+    compared = ledger.verb in RANKED and ledger.count(COMPLETE) > 1
+    return (
+        f"In {place}"
+        + compared * f"\nWhat the best of it is worth: btcframe runs compare {shlex.quote(place)}"
+    )
 
 
 def check_whole(ledger: Ledger) -> None:

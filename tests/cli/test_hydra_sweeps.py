@@ -11,11 +11,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from btcframe.cli.hydra_app import main
-from btcframe.cli.hydra_launchers import quoted
+from btcframe.cli.hydra_app import alone, main
+from btcframe.cli.hydra_launchers import Sweeping, quoted
 from btcframe.cli.hydra_sweepers import drawn, values
 from btcframe.cli.hydra_sweeps import check_many
 from btcframe.errors import BtcframeError, ConfigError
+from btcframe.plugins import discover
+from btcframe.sweeps import ledger as ledgers
 
 
 def override(text: str):  # type: ignore[no-untyped-def]
@@ -116,3 +118,33 @@ def test_any_path_is_one_value(text: str) -> None:
 def test_values_are_written_as_on_a_command_line() -> None:
     assert values(override("x=1,[2,3],'a b'")) == ["1", "[2,3]", "'a b'"]
     assert values(override("x=range(1,4)")) == ["1", "2", "3"]
+
+
+def test_who_is_refused_a_directory_leaves_it_to_whom_it_belongs(tmp_path: Path) -> None:
+    """Before the first job there is nothing there but a lock: it must not go with the second who comes, or a third gets in."""
+    first, second, third = (Sweeping(discover(), "train", [], alone) for _ in range(3))
+    directory = tmp_path / "sweep"
+    with first.held:
+        first.claim(directory)
+        for other in (second, third):
+            with pytest.raises(ConfigError, match="a sweep is at work in"), other.held:
+                other.claim(directory)
+        assert (directory / ledgers.LOCK).exists()
+    assert not directory.exists()  # no job ever began
+
+
+def test_what_another_one_left_in_the_meantime_is_not_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeping, looked = Sweeping(discover(), "train", [], alone), ledgers.check_fresh
+
+    def slow(directory: Path) -> None:
+        looked(directory)
+        monkeypatch.setattr(ledgers, "check_fresh", looked)
+        directory.mkdir()
+        (directory / ledgers.LEDGER).write_text("{}")  # the other one's, whose lock is free again
+
+    monkeypatch.setattr(ledgers, "check_fresh", slow)
+    with pytest.raises(ConfigError, match="already holds a sweep"), sweeping.held:
+        sweeping.claim(tmp_path / "sweep")
+    assert (tmp_path / "sweep" / ledgers.LEDGER).read_text() == "{}"

@@ -76,7 +76,7 @@ def test_show_and_diff(said: Said, runs: Path) -> None:
     text = said("show", "2026-sweep/1")
     assert (
         text.splitlines()[0].endswith("-run-1  complete")
-        and "  directory              runs/2026-sweep/1" in text
+        and "  directory                runs/2026-sweep/1" in text
     )
     assert json.loads(said("show", "2026-sweep/1", "--json"))["manifest"]["config"]["model"]["alpha"] == 1
     text = said("diff", "2026-sweep/0", "2026-sweep/2")

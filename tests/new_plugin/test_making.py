@@ -13,6 +13,7 @@ from types import ModuleType
 
 import pytest
 
+from btcframe.api import API_VERSION
 from btcframe.errors import ConfigError, StoreError
 from btcframe.new_plugin import making
 from btcframe.plugins import Catalog, discover
@@ -26,7 +27,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 ELSEWHERE = {"light_import", *(check.__name__.removeprefix("check_") for check in together.CHECKS)}
 """Checks in other processes: seconds each, and every slot's component imports the same; the drill runs them, too."""
 
-TELLS_NO_TRUTH = {"rows", "truth_form", "truth_seeded", "truth_apart", "oracle"}
+NEED_NOT = {"rows", "openings", "truth_form", "truth_seeded", "truth_apart", "oracle"}
+"""Checks of what a source may have, and the template's has not."""
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +80,7 @@ def keeps_the_contract(slot: str, catalog: Catalog) -> None:
             case.run()
         except NotApplicable:
             skipped.add(case.check)
-    assert skipped == (TELLS_NO_TRUTH if slot == "source" else set())
+    assert skipped == (NEED_NOT if slot == "source" else set())
 
 
 def passes(tests: ModuleType) -> None:
@@ -115,7 +117,7 @@ def test_what_lies_there(tmp_path: Path, catalog: Catalog) -> None:
     project = (place / "pyproject.toml").read_text()
     assert '[project.entry-points.btcframe]\nmy_alpha = "my_alpha"' in project
     assert "license =" in project and not (place / "LICENSE").exists()  # to be chosen by its author
-    assert 'BTCFRAME_API = "1.0"' in (place / "my_alpha" / "__init__.py").read_text()
+    assert f'BTCFRAME_API = "{API_VERSION}"' in (place / "my_alpha" / "__init__.py").read_text()
 
 
 # ----------------------------------------------------------------------------------------------------- bad input

@@ -26,6 +26,7 @@ from btcframe.report.trading import (
     summarize,
     traded_span,
 )
+from btcframe.report.words import MINUS, NARROW
 from btcframe.trading.audit import EQUITY, Audit
 from btcframe.types import FILL, NS, PREDICTION, Instrument
 
@@ -106,8 +107,8 @@ def test_a_session_by_hand() -> None:
     assert metrics.max_drawdown == pytest.approx(0.7)
     assert (metrics.exposure, metrics.open_lots) == (0.75, 50)
     text = describe_trading(metrics, audit.tables(), INSTRUMENT, 1000.0)
-    assert "Net +0.25 (+0.025%) = gross +1.12 less fees 0.75 and funding 0.12" in text
-    assert "2 orders, 1 denied, 2 fills; 0 round trips, 35% of the volume as maker." in text
+    assert f"Net +0.25 (+0.0250{NARROW}%) = gross +1.12 less fees 0.75 and funding 0.12" in text
+    assert f"2 orders, 1 denied, 2 fills; 0 round trips, 35{NARROW}% of the volume as maker." in text
     assert "+0.05 are still held" in text
 
 
@@ -240,4 +241,5 @@ def test_an_inverse_result_is_told_in_coins() -> None:
     audit.equity.extend(equity(0, 20_000.0, 10, 0.99999))
     tables = audit.tables()
     text = describe_trading(summarize(tables, inverse, 1.0), tables, inverse, 1.0)
-    assert text.startswith("Net -0.000010 (-0.001%) = gross +0.000000 less fees 0.000010 (base coin).")
+    assert text.startswith(f"Net {MINUS}0.000010 ({MINUS}0.00100")
+    assert f"{NARROW}%) = gross 0.000000 less fees 0.000010 (base coin)." in text

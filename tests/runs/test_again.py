@@ -54,6 +54,24 @@ def test_it_comes_out_the_same(whole: Path, capsys: pytest.CaptureFixture[str]) 
     assert found["metrics"] == found["data"] == found["code"] == {}
 
 
+def test_of_a_build_it_says_what_became_of_the_table(
+    tmp_path: Path, catalog: Catalog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing of it is compared but how much it is: so no word of bits."""
+    run = make_run(tmp_path, catalog, verb="build", source={"plugin": "random_walk", "duration": "10m"})
+    with run.recorded():
+        jobs.start(run)
+    build = run.manifest["results"]["build"]
+    for gone, told in (
+        (False, f"The training table stood in the store: btcframe db verify {build['id']} reads it."),
+        (True, f"The training table was made again: {build['rows']} rows, as then."),
+    ):
+        if gone:
+            shutil.rmtree(tmp_path / "lake")
+        assert main(["rerun", str(run.dir), "--dir", f"again-{gone}"]) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == told
+
+
 def test_what_is_not_the_same_is_named(
     whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -147,10 +147,18 @@ def test_runs_that_cannot_be_compared_are_named_and_left_out(tmp_path: Path, cat
     for one in left:
         assert str(one.run.directory) in "\n".join(ranking.left_out(left)).replace("\n  ", " ")
     shutil.rmtree(place)
-    with pytest.raises(DataError, match="none of the 1 runs can be compared"):
+    with pytest.raises(DataError, match="no run can be compared"):
         compare(runs_in(manifest(tmp_path / "x", CONFIG, status="running")), catalog)
     with pytest.raises(DataError, match="there is no run to compare"):
         compare([], catalog)
+    for k in range(7):
+        manifest(tmp_path / "many" / str(k), CONFIG, status="running")
+    with pytest.raises(DataError) as caught:
+        compare(runs_in(tmp_path / "many"), catalog)
+    assert caught.value.hint.splitlines()[4:] == [
+        f"{tmp_path}/many/4: its status is 'running'",
+        "and 2 more runs",
+    ]
 
 
 def test_runs_that_overlap_are_compared_on_what_they_share(tmp_path: Path, catalog: Catalog) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from small_runs import CONFIG, changed, traded
 
+from btcframe.run import manifest_of
 from btcframe.runs.differences import differences, made_differently
-from btcframe.runs.find import manifest_of
 from btcframe.runs.told import WIDTH, differing, shown
 
 
@@ -65,7 +65,8 @@ def test_show_tells_everything_in_eighty_columns(tmp_path: Path) -> None:
         "b1, 11 rows of BTC/USDT:USDT",
         "cdcdcdcdcdcd",
         "efefefefefef",
-        "  net                    10",
+        "  net                      10",
+        "  machine                  one, 2 cores",
         "seconds",
     ):
         assert expected in text, expected

@@ -9,7 +9,8 @@ import pytest
 from small_runs import CONFIG, manifest
 
 from btcframe.errors import ConfigError, DataError
-from btcframe.runs.find import manifest_of, run_named, runs_in
+from btcframe.run import load_manifest, manifest_of
+from btcframe.runs.find import run_named, runs_in
 from btcframe.sweeps.ledger import COMPLETE, FAILED, WAITING, Job, Ledger
 
 
@@ -70,11 +71,12 @@ def test_a_run_of_a_newer_version_says_so_whether_it_could_be_read_or_not(here: 
     told = json.loads((run / "manifest.json").read_text())
     for text in (json.dumps(told), json.dumps(told | {"config": "elsewhere"})):
         (run / "manifest.json").write_text(text)
-        with pytest.raises(
-            DataError, match=r"made by btcframe 99\.1, which is newer than this one"
-        ) as caught:
-            manifest_of(run)
-        assert caught.value.next == "pip install --upgrade btcframe"
+        for read in (manifest_of, load_manifest):  # looked at, or used: reported, traded, replayed
+            with pytest.raises(
+                DataError, match=r"made by btcframe 99\.1, which is newer than this one"
+            ) as caught:
+                read(run)
+            assert caught.value.next == "pip install --upgrade btcframe"
         assert "newer than this one" in runs_in(run)[0].trouble
     (run / "manifest.json").write_text(json.dumps(told | {"btcframe": "0.0.1"}))
     assert manifest_of(run)["btcframe"] == "0.0.1"

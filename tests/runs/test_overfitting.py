@@ -63,6 +63,17 @@ def test_who_did_nothing_has_a_place_too() -> None:
     )
 
 
+def test_where_many_are_the_best_the_one_that_fares_worst_counts() -> None:
+    """Each moves in one period only: in half of the time most of them are alike."""
+    rng = np.random.default_rng(4)
+    returns = np.zeros((32, 9))
+    returns[rng.permutation(32)[:9], np.arange(9)] = rng.choice([-1.0, 1.0], 9)
+    found = overfitting(returns)
+    assert found is not None
+    logits, loss = by_hand(np.unique(returns, axis=1), 8)
+    assert found.logits == pytest.approx(logits) and found.loss == pytest.approx(loss)
+
+
 @given(st.integers(0, 1000))
 def test_neither_order_nor_scale_nor_copies_change_anything(seed: int) -> None:
     rng = np.random.default_rng(seed)

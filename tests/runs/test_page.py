@@ -23,6 +23,10 @@ from btcframe.runs.ranking import told
 
 Open = Callable[..., Any]
 
+TICKS = """[...document.querySelectorAll('.xaxislayer-above, .yaxislayer-above')].map(
+    axis => [...axis.querySelectorAll('text')].map(tick => tick.textContent))"""
+"""What stands at each axis of each figure."""
+
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
@@ -31,12 +35,12 @@ def catalog() -> Catalog:
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve runs without any edge, of two settings, and one that failed."""
+    """Twelve runs without any edge, of two settings, that hardly earn or lose anything, and one that failed."""
     place = tmp_path_factory.mktemp("page") / "sweep"
     rng = np.random.default_rng(1)
     for k in range(12):
         config = changed(CONFIG, model__alpha=10.0 ** (k % 4), policy__threshold_bps=float(k // 4))
-        traded(place / str(k), 1e-4 * rng.standard_normal(120), config, turnover=1.2 + 0.12 * k)
+        traded(place / str(k), 2e-7 * rng.standard_normal(120), config, turnover=1.2 + 0.12 * k)
     manifest(place / "12", CONFIG, status="failed", error="<b>no</b>")
     return place
 
@@ -136,6 +140,8 @@ def test_in_every_window(swept: Path, catalog: Catalog, opened: Open, tmp_path: 
     drawn_for(seen, "light", 1280)
     fine(seen, page)
     assert seen.evaluate("document.querySelectorAll('.plot').length") == 6
+    for axis in seen.evaluate(TICKS):
+        assert len(set(axis)) == len(axis), axis
     seen.page.emulate_media(color_scheme="dark")
     drawn_for(seen, "dark", 1280)
     fine(seen, page)

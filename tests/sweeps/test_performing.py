@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from btcframe.errors import ConfigError, StoreError, SweepError
 from btcframe.sweeps import ledger as ledgers
 from btcframe.sweeps.ledger import Job, Ledger, read_ledger
 from btcframe.sweeps.performing import Outcome, objective, perform
-from btcframe.sweeps.told import check_whole, table
+from btcframe.sweeps.told import check_whole, table, whereabouts
 from btcframe.sweeps.workers import Ended, Task
 
 
@@ -35,6 +36,7 @@ def outcome(results: dict[int, Outcome | BaseException | None], job: Job) -> Out
 
 
 def sweep(directory: Path, jobs: int) -> Ledger:
+    directory.mkdir(exist_ok=True)
     made = Ledger(directory, "train", ("-m",), str(directory), {}, "2026")
     made.add(Job(n, (f"seed={n}", "model=zero"), str(n)) for n in range(jobs))
     return made
@@ -76,6 +78,19 @@ def test_the_table_says_what_varies(tmp_path: Path) -> None:
     assert "8 MB" in said
 
 
+def test_what_to_type_next_once_there_is_something_to_compare(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = sweep(tmp_path / "the sweep", 2)
+    do(made, {0: FINE, 1: None})
+    assert whereabouts(made) == "In the sweep"  # one run is no ranking
+    do(made, {0: FINE, 1: FINE})
+    assert whereabouts(made).splitlines()[1] == (
+        "What the best of it is worth: btcframe runs compare 'the sweep'"
+    )
+
+
 def test_what_is_made_again_is_kept_beside(tmp_path: Path) -> None:
     made = sweep(tmp_path, 1)
     (tmp_path / "0").mkdir()
@@ -95,17 +110,26 @@ def test_a_full_disk_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     made = sweep(tmp_path, 3)
     written, write = [], ledgers.write_json
 
-    def full(path: Path, value: object) -> None:
+    def full(path: Path, value: object, what: str) -> None:
         written.append(path)
         if len(written) > 3:
-            raise StoreError("the manifest cannot be written: No space left on device")
-        write(path, value)
+            raise StoreError(f"{what} cannot be written: No space left on device")
+        write(path, value, what)
 
     monkeypatch.setattr(ledgers, "write_json", full)
-    with pytest.raises(StoreError, match="No space left"):
+    with pytest.raises(StoreError, match="the sweep's ledger cannot be written: No space left"):
         do(made, {0: FINE, 1: FINE, 2: FINE})
     monkeypatch.undo()
     assert [job.state for job in read_ledger(tmp_path).jobs] == ["complete", "running", "waiting"]
+
+
+def test_how_far_it_is_counts_what_is_done_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made = sweep(tmp_path, 3)
+    with caplog.at_level(logging.INFO):
+        do(made, {0: FINE, 1: None, 2: None})
+        perform(made, made.jobs[1:], here, lambda job: partial(outcome, {1: FINE, 2: FINE}, job), "")
+    told = [r.getMessage() for r in caplog.records if " after " in r.getMessage()]
+    assert [said[said.index("(") + 1] for said in told] == ["1", "2", "3", "2", "3"]
 
 
 @pytest.fixture

@@ -235,7 +235,7 @@ class Hht:
             raise ModelError(
                 f"regime hht: {known} of {len(descriptors):,} training rows have a trend, 20 are needed",
                 where="regime.window, regime.over",
-                hint=f"It takes {(self.window + self.over) * self.bar} rows to warm up: use less of either, or more data.",
+                hint=f"It takes {(self.window + self.over) * self.bar:,} rows to warm up: shorten regime.window or regime.over, or use more data.",
             )
         return TrendLabeler(swing, trend, *found, self.dwell)
 
