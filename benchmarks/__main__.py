@@ -18,6 +18,7 @@ NAMES = (
     "rows",
     "binance",
     "bybit",
+    "days",
     "live",
     "trade",
     "orders",

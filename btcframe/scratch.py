@@ -26,6 +26,9 @@ from btcframe.types import Ints
 LARGE = 16 << 20
 """Bytes from which an array lies on the disk: smaller ones together stay far below half a gigabyte."""
 
+TOLD = 64 << 10
+"""Bytes up to which another process is told an array itself, and not where it is."""
+
 PIECE = 65_536
 """Rows that are handled at a time where an array may be large."""
 
@@ -50,6 +53,11 @@ def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike, directory: Path | None =
     size = math.prod(shape) * kind.itemsize
     if directory is None or size < LARGE:
         return np.zeros(shape, kind)
+    return _on_disk(shape, kind, directory)
+
+
+def _on_disk(shape: tuple[int, ...], kind: np.dtype[Any], directory: Path) -> Array:
+    size = math.prod(shape) * kind.itemsize
     check_room(directory, size)  # first: a disk that is full even for a moment harms others
     try:
         with tempfile.TemporaryFile(dir=directory) as file:
@@ -57,6 +65,22 @@ def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike, directory: Path | None =
             return np.ndarray(shape, kind, buffer=_File(file.fileno()))
     except OSError as error:
         raise unwritable(f"a table of {size / 1e9:,.1f} GB", directory, error) from error
+
+
+def filed(array: Array, directory: Path) -> Array:
+    """The array as it lies on the disk: itself, or a copy of one of more than `TOLD` bytes that lies in memory.
+
+    Raises
+    ------
+    StoreError
+        If the disk has no room for it.
+    """
+    if array.nbytes <= TOLD or isinstance(shared(array), Shared):
+        return array
+    out = _on_disk(array.shape, array.dtype, directory)
+    for part in pieces(len(array), array, out):
+        out[part] = array[part]
+    return out
 
 
 class _File(mmap.mmap):

@@ -17,11 +17,14 @@ class Build:
     batch : int     rows written to the store at a time; memory grows with it, results do not change
     threads : int   that compute the columns, null for as many as this process may use; results do not change
     rows : bool     write the raw rows, too, for sessions that warm up from the store; part of what a build is
+    partition : str    with engine.jobs, how long a stretch of the market is at least that a process makes the rows of;
+                    results do not change
     """
 
     batch: int = 65_536
     threads: int | None = None
     rows: bool = False
+    partition: str = "1d"
 
 
 @dataclass
@@ -38,7 +41,8 @@ class Validation:
     expanding : bool    train on everything before the test window, or on a rolling window of constant length
     groups : int        combinatorial: parts the rows are cut into
     test_groups : int   combinatorial: of them tested at a time
-    jobs : int          folds at work at a time, null for engine.jobs; results do not change
+    jobs : int          folds at work at a time, null for engine.jobs; 1: one by one, each in its model's parts, where it has
+                        some; results do not change
     uniqueness : bool   a label that overlaps others weighs less
     final : bool        fit one more model, on all rows, for use after them
     """

@@ -12,7 +12,7 @@ from btcframe.config import duration, splitter
 from btcframe.engine import Where
 from btcframe.errors import ConfigError, did_you_mean
 from btcframe.models.promotions import check_alias
-from btcframe.sections import Engine
+from btcframe.sections import Build, Engine
 
 FSYNC = ("always", "interval", "never")
 """What spool.fsync may be."""
@@ -53,6 +53,7 @@ def check_settings(config: Mapping[str, Any]) -> None:
     if config["build"]["batch"] < 1:
         raise ConfigError(f"build.batch: {config['build']['batch']} is not a number of rows: it starts at 1")
     check_count(config, "build", "threads", "threads")
+    duration({"build": vars(Build(**config["build"]))}, "build", "partition")
     if config.get("later", 1) < 1:
         raise ConfigError(f"later: {config['later']} is not a number of rows: it starts at 1")
     cash = float(config["backtest"]["cash"])

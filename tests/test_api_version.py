@@ -56,7 +56,7 @@ def test_of_this_major_it_is_used(plugin: Callable[..., Path], line: str) -> Non
     [
         (
             'BTCFRAME_API = "2.0"',
-            "it is written for plugin API 2.0, this btcframe has 1.0",
+            f"it is written for plugin API 2.0, this btcframe has {API_VERSION}",
             "a newer btcframe",
         ),
         ('BTCFRAME_API = "0.9"', "it is written for plugin API 0.9", "a newer version of the plugin"),
@@ -82,7 +82,7 @@ def test_a_newer_one_that_cannot_be_imported_says_why(plugin: Callable[..., Path
     plugin('BTCFRAME_API = "1.4"', "from btcframe.api import WhatComesNext")
     (failure,) = discover().failures
     assert failure.what.startswith(
-        "it is written for plugin API 1.4, this btcframe has 1.0: import failed: ImportError"
+        f"it is written for plugin API 1.4, this btcframe has {API_VERSION}: import failed: ImportError"
     )
     assert "WhatComesNext" in failure.what
 
@@ -108,7 +108,7 @@ def test_a_module_that_is_not_there_is_no_more_than_that(
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ('BTCFRAME_API = "1.1"  # why', "it is written for plugin API 1.1"),
+        ('BTCFRAME_API = "1.9"  # why', "it is written for plugin API 1.9"),
         ("BTCFRAME_API: str = '3.0'", "it is written for plugin API 3.0"),
         ('    BTCFRAME_API = "9.0"', ""),
         ('BTCFRAME_API = "1.0"', ""),

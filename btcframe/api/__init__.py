@@ -8,8 +8,8 @@ docs. Whatever it produces that has memory is another object: a feature's `state
 from __future__ import annotations
 
 from btcframe.api.columns import Column, Feature, Hindsight, Label, Labeler, Regime
-from btcframe.api.learning import Model, Predictor, Split, Splitter, TrainingSet
-from btcframe.api.market import Batch, Clock, Feed, FrameBatches, Source
+from btcframe.api.learning import Fitting, Model, Part, Parted, Predictor, Split, Splitter, TrainingSet
+from btcframe.api.market import SETTLED_NS, Batch, Clock, Enterable, Feed, FrameBatches, Source
 from btcframe.api.observing import SessionEvent
 from btcframe.api.storage import (
     Addressed,
@@ -49,6 +49,7 @@ from btcframe.api.version import API_VERSION
 
 __all__ = [
     "API_VERSION",
+    "SETTLED_NS",
     "Account",
     "Action",
     "Addressed",
@@ -58,8 +59,10 @@ __all__ = [
     "Clock",
     "Column",
     "Compacted",
+    "Enterable",
     "Feature",
     "Feed",
+    "Fitting",
     "FrameBatches",
     "Gateway",
     "Hindsight",
@@ -69,6 +72,8 @@ __all__ = [
     "Labeler",
     "Market",
     "Model",
+    "Part",
+    "Parted",
     "Policy",
     "Position",
     "Predictor",

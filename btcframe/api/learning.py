@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import itertools
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-from btcframe.scratch import pieces
+from btcframe.scratch import pieces, take
 from btcframe.types import Floats, Ints, StateArray
 
 
@@ -63,6 +64,13 @@ class TrainingSet:
         """
         return pieces(len(self.x), self.x, self.row_ns, self.y, self.t_end, self.weight, self.regime)
 
+    def part(self, rows: Ints) -> TrainingSet:
+        """A training set of some of the rows, int64[m], increasing: views where they follow each other."""
+        return replace(
+            self, x=take(self.x, rows), row_ns=take(self.row_ns, rows), y=take(self.y, rows),
+            t_end=take(self.t_end, rows), weight=take(self.weight, rows), regime=take(self.regime, rows),
+        )  # fmt: skip
+
 
 @runtime_checkable
 class Predictor(Protocol):
@@ -101,3 +109,43 @@ class Model(Protocol):
         """Raises ModelError where the data cannot be fitted (constant label, too few rows)."""
 
     def load(self, directory: Path) -> Predictor: ...
+
+
+class Part(NamedTuple):
+    """A part of a fit, which may be worked on anywhere: in this process, in another, on another machine.
+
+    Parameters
+    ----------
+    work : callable         a function of a module, ``work(data, *given)``; what it gives pickles
+    given : tuple           what it takes besides the training set; pickles
+    inside : tuple of int   empty: it sees the whole window; else the rows for fitting in that split of `data.splitter`,
+                            and, where there are more, in that split of these
+    """
+
+    work: Callable[..., Any]
+    given: tuple[Any, ...] = ()
+    inside: tuple[int, ...] = ()
+
+    def do(self, data: TrainingSet) -> Any:
+        """Work on it here."""
+        return self.work(self.seen(data), *self.given)
+
+    def seen(self, data: TrainingSet) -> TrainingSet:
+        """What of the training set it sees."""
+        for index in self.inside:
+            (split,) = itertools.islice(data.splitter.split(data.row_ns, data.t_end), index, index + 1)
+            data = data.part(split.train)
+        return data
+
+
+Fitting = Generator[Sequence[Part], Sequence[Any], Predictor]
+"""A fit in steps: each yields parts that do not need each other, is sent what came of them, in their order, and what is
+returned is the predictor."""
+
+
+@runtime_checkable
+class Parted(Protocol):
+    """A model whose fit has parts that can be worked on side by side; one beside `Model`."""
+
+    def fitting(self, data: TrainingSet) -> Fitting:
+        """What `fit` makes of the same data, to the bit, whoever works on the parts."""

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from btcframe.types import EVENT, EventArray, Frame, Instrument, RowArray, StateArray
+from btcframe.types import EVENT, NS, EventArray, Frame, Instrument, RowArray, StateArray
 
 
 class Batch(NamedTuple):
@@ -57,6 +57,24 @@ class Source(Protocol):
 
     def fingerprint(self) -> str:
         """What identifies the data: a hash of the recorded files, or "" where config and seed say it all."""
+
+
+SETTLED_NS = 60 * NS
+"""How long behind an opening a source that was entered there may take until it says what it says otherwise, ns."""
+
+
+@runtime_checkable
+class Enterable(Protocol):
+    """A source of recorded events that can be entered in its middle: its days are built side by side.
+
+    One beside `Source`. Its batches carry neither rows nor truth.
+    """
+
+    def openings(self) -> tuple[int, ...]:
+        """Where it can be entered, in order: local_ts of the first message of a snapshot, ns; none where nowhere."""
+
+    def enter(self, opening: int, *, seed: int) -> Feed:
+        """Start at an opening. From `SETTLED_NS` behind it on the events are those of `Source.open`, to the bit."""
 
 
 @runtime_checkable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-API_VERSION = "1.0"
+API_VERSION = "1.1"
 """MAJOR.MINOR: additions raise the second number, what breaks a plugin the first."""
 
 DECLARED = "BTCFRAME_API"

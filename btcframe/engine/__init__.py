@@ -4,6 +4,6 @@ The parts are the same wherever, and are given in the same order: so are the bit
 is told by their place; it maps the files that they lie in.
 """
 
-from btcframe.engine.parts import Died, Unsendable, Where, handed, several
+from btcframe.engine.parts import Died, Unsendable, Where, Workers, handed, several, workers
 
-__all__ = ["Died", "Unsendable", "Where", "handed", "several"]
+__all__ = ["Died", "Unsendable", "Where", "Workers", "handed", "several", "workers"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from btcframe import scratch
 
@@ -40,6 +40,53 @@ class Unsendable(Exception):
     """What a part is to work with cannot be handed to another process."""
 
 
+class Several(Protocol):
+    """Parts of some work, several at a time."""
+
+    def __call__(self, work: Callable[..., T], parts: Sequence[tuple[Any, ...]]) -> Generator[T]:
+        """Give what comes of them, in their order; see `several`."""
+
+
+class Workers(NamedTuple):
+    """Who works on parts, as long as the block of `workers` lasts.
+
+    Parameters
+    ----------
+    where : Where
+    several : Several
+    """
+
+    where: Where
+    several: Several
+
+
+@contextlib.contextmanager
+def workers(where: Where) -> Iterator[Workers]:
+    """Who works on parts, started once for all that is done in the block.
+
+    Raises
+    ------
+    ConfigError
+        If there is no Ray, or no cluster answers.
+    """
+    if where.kind == "ray":
+        from btcframe.engine.cluster import cluster
+
+        with cluster(where.address, where.jobs) as there:
+            yield Workers(where, there)
+    elif where.jobs > 1:
+        from btcframe.engine.processes import processes
+
+        with processes(where.jobs) as pool:
+            yield Workers(where, pool)
+    else:
+        yield Workers(where, _here)
+
+
+def _here(work: Callable[..., T], parts: Sequence[tuple[Any, ...]]) -> Generator[T]:
+    return (work(*part) for part in parts)
+
+
 def several(where: Where, work: Callable[..., T], parts: Sequence[tuple[Any, ...]]) -> Generator[T]:
     """Do parts of some work, and give what comes of them in their order.
 
@@ -58,15 +105,10 @@ def several(where: Where, work: Callable[..., T], parts: Sequence[tuple[Any, ...
     ConfigError
         If there is no Ray, or no cluster answers.
     """
-    if where.kind == "ray":
-        from btcframe.engine.cluster import on_cluster
-
-        return on_cluster(where.address, where.jobs, work, parts)
-    if min(where.jobs, len(parts)) > 1:
-        from btcframe.engine.processes import in_processes
-
-        return in_processes(where.jobs, work, parts)
-    return (work(*part) for part in parts)
+    if where.kind == "local":
+        where = replace(where, jobs=max(1, min(where.jobs, len(parts))))
+    with workers(where) as there:
+        yield from there.several(work, parts)
 
 
 @contextlib.contextmanager
@@ -75,8 +117,8 @@ def handed(
 ) -> Iterator[dict[str, scratch.Shared | scratch.Array]]:
     """What to tell the parts of arrays, good as long as the block lasts: `scratch.opened` makes arrays of it again.
 
-    On this machine large arrays lie in files already, which are told by their place. For a cluster they are written
-    into the directory, which all its nodes must see.
+    On this machine large arrays lie in files, which are told by their place; one that lies in memory is written into a
+    file without a name. For a cluster they are written into the directory, which all its nodes must see.
 
     Parameters
     ----------
@@ -90,7 +132,9 @@ def handed(
         If the disk has no room for them.
     """
     if where.kind != "ray":
-        yield {name: scratch.shared(array) for name, array in arrays.items()}
+        # held here: a file without a name is there as long as somebody has it
+        filed = {name: scratch.filed(array, directory) for name, array in arrays.items()}
+        yield {name: scratch.shared(array) for name, array in filed.items()}
         return
     places = {name: directory.absolute() / f".{name}.handed" for name in arrays}
     try:

@@ -13,37 +13,41 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from typing import Any
 
-from btcframe.engine.parts import ONE_THREAD, Died, Unsendable
+from btcframe.engine.parts import ONE_THREAD, Died, Several, Unsendable
 from btcframe.engine.witnessed import Witnessed, retold, witnessed
 
-T = TypeVar("T")
 
-
-def in_processes(jobs: int, work: Callable[..., T], parts: Sequence[tuple[Any, ...]]) -> Generator[T]:
-    """See `several`."""
+@contextlib.contextmanager
+def processes(jobs: int) -> Iterator[Several]:
+    """Processes that are started with the first part, and work on what they are given as long as the block lasts."""
     from joblib.externals.loky import ProcessPoolExecutor
     from joblib.externals.loky.backend.reduction import dumps
 
-    try:  # before one is sent: loky finds out in a thread of its own, which may be ending already
-        packed = iter([dumps((work, part)) for part in parts])
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
-        raise Unsendable from error
     pool = ProcessPoolExecutor(
-        min(jobs, len(parts)), env=ONE_THREAD, initializer=_begin, initargs=(logging.getLogger().level,)
+        jobs, env=ONE_THREAD, initializer=_begin, initargs=(logging.getLogger().level,)
     )
+
+    def several(work: Callable[..., Any], parts: Sequence[tuple[Any, ...]]) -> Generator[Any]:
+        try:  # before one is sent: loky finds out in a thread of its own, which may be ending already
+            packed = iter([dumps((work, part)) for part in parts])
+        except (pickle.PicklingError, TypeError, AttributeError) as error:
+            raise Unsendable from error
+        try:
+            # no more than loky's queue takes: a pool that is ended while parts wait before it trips over them
+            at_work = deque(pool.submit(_there, part) for part in itertools.islice(packed, 2 * jobs))
+            while at_work:
+                found = at_work.popleft().result()
+                at_work += [pool.submit(_there, part) for part in itertools.islice(packed, 1)]
+                yield retold(found)
+        except BrokenProcessPool as error:
+            raise Died from error
+        except pickle.PicklingError as error:  # what came of it
+            raise Unsendable from error
+
     try:
-        # no more than loky's queue takes: a pool that is ended while parts wait before it trips over them
-        at_work = deque(pool.submit(_there, part) for part in itertools.islice(packed, 2 * jobs))
-        while at_work:
-            found = at_work.popleft().result()
-            at_work += [pool.submit(_there, part) for part in itertools.islice(packed, 1)]
-            yield retold(found)
-    except BrokenProcessPool as error:
-        raise Died from error
-    except pickle.PicklingError as error:  # what came of it
-        raise Unsendable from error
+        yield several
     finally:
         with _undisturbed():
             pool.shutdown(wait=True, kill_workers=True)  # nothing is at work, unless something went wrong

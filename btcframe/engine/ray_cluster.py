@@ -19,8 +19,9 @@ _QUIET = {
     "RAY_AUTH_MODE": "disabled",  # a cluster of our own listens on this machine only; others say what they ask for
     "RAY_USAGE_STATS_ENABLED": "0",  # Ray would tell its makers
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_DEDUP_LOGS": "0",
 }
+_UNSAID = "^A worker died or was killed"
+"""What Ray would print of each process that dies, a paragraph to the terminal: who had it work says it in a line."""
 
 
 @contextlib.contextmanager
@@ -38,6 +39,7 @@ def connected(address: str, cpus: int) -> Iterator[Any]:
         If Ray is not installed, or nobody answers at the address.
     """
     check_cluster(address)
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", _UNSAID)  # it is read once, with the import
     import ray
 
     if ray.is_initialized():  # a job on the cluster, whose parts are worked on there, too

@@ -9,9 +9,11 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from btcframe.engine.ray_cluster import check_cluster
 from btcframe.pipeline.row_sources import has_book
 from btcframe.run import Run
 from btcframe.sessions.records import told
+from btcframe.settings import engine
 
 _PART = re.compile(r"session\.\d{4,}\.jsonl\.zst")
 
@@ -29,7 +31,9 @@ NEXT = {
 
 def start(run: Run) -> Any:
     """Do the job that the run's config names; say where the result lies and what to type next."""
-    verb = run.config["verb"]
+    verb, where = run.config["verb"], engine(run.config)
+    if where.kind == "ray":
+        check_cluster(where.address)  # before a build that takes hours
     with told(run):
         result = importlib.import_module(f"btcframe.jobs.{verb}").main(run)
     directory = os.path.relpath(run.dir) if run.dir.is_relative_to(Path.cwd()) else str(run.dir)

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+import numpy as np
+
+from btcframe.api import Clock, Feed
+from btcframe.config import duration
 from btcframe.learning.building import (
     Build,
     Made,
@@ -16,6 +22,7 @@ from btcframe.learning.building import (
     identity,
     write_build,
 )
+from btcframe.learning.partitions import Partition, PartitionedFeed, partitions_of
 from btcframe.live_sources import needs_recording
 from btcframe.pipeline import Pipeline
 from btcframe.pipeline.parts import available_threads
@@ -23,6 +30,8 @@ from btcframe.pipeline.row_sources import check_clock
 from btcframe.report.build_page import build_page
 from btcframe.report.page import PAGE, save
 from btcframe.run import Run
+from btcframe.sections import Build as Section
+from btcframe.settings import engine
 
 
 def main(run: Run) -> Build:
@@ -55,7 +64,8 @@ def build(run: Run) -> Build:
     with store.claim(name, waiting):
         known = store.builds().get(name)
         made = Build(name, known, reused=True) if known is not None else _make(run, name, what, source, store)
-    run.manifest.setdefault("results", {})["build"] = {
+    results = run.manifest.setdefault("results", {})
+    results["build"] = results.get("build", {}) | {
         "id": name, "symbol": made.manifest["symbol"], "rows": made.rows, "reused": made.reused,
         "data": what["fingerprint"],
     }  # fmt: skip
@@ -68,7 +78,7 @@ def _make(run: Run, name: str, what: dict[str, Any], source: Any, store: Any) ->
     clock, label = run.component("clock"), run.component("label")
     check_clock(source, clock)
     check_horizons(clock, label)
-    with contextlib.closing(source.open(seed=run.seed)) as feed, run.progress("building") as bar:
+    with contextlib.closing(_opened(run, source, clock)) as feed, run.progress("building") as bar:
         features, select = run.components("features"), run.config["select"]
         settings = run.config["build"]
         pipeline = Pipeline(
@@ -83,3 +93,27 @@ def _make(run: Run, name: str, what: dict[str, Any], source: Any, store: Any) ->
             )
 
         return write_build(store, name, what, make, feed.instrument.symbol)
+
+
+def _opened(run: Run, source: Any, clock: Clock) -> Feed:
+    """The market: its events, or, where the engine has several at work at a time, the rows that they make of it."""
+    where = engine(run.config)
+    whole: Callable[[], Feed] = partial(source.open, seed=run.seed)
+    if where.kind == "local" and where.jobs == 1:
+        return whole()
+    settings = {"build": vars(Section(**run.config["build"]))}
+    partitions, why = partitions_of(source, clock, duration(settings, "build", "partition"))
+    if why:
+        run.say(f"The market is built in one pass: {why}.")
+        return whole()
+    told: dict[str, Any] = {"count": len(partitions), "again": []}
+    run.manifest.setdefault("results", {})["build"] = {"partitions": told}
+
+    def again(partition: Partition, what: str) -> None:
+        told["again"].append({"begin": partition.begin, "differs": what})
+        begin = np.datetime64(partition.begin, "ns").astype("datetime64[s]")
+        run.say(f"The partition from {begin}Z on is made again: {what} differs where the one before ends.")
+
+    return PartitionedFeed(
+        source, clock, partitions, seed=run.seed, where=where, directory=run.dir, again=again
+    )

@@ -165,9 +165,9 @@ def _walk(run: Run, work: Work) -> Walked:
     parts: list[OutOfSample] = []
     regimes: tuple[str, ...] = ()
     unfit = ""
-    where = engine(run.config, run.config["validation"].get("jobs"))
+    where, at_once = engine(run.config), run.config["validation"].get("jobs")
     with run.progress("training", total=work.count(), unit="folds") as bar:
-        for trained in train_folds(work, where=where, directory=run.dir):
+        for trained in train_folds(work, where=where, directory=run.dir, at_once=at_once):
             windows.append(trained.window)
             parts.append(trained.part)
             regimes, unfit = trained.regimes, unfit or trained.unfit
@@ -203,7 +203,14 @@ def _final(run: Run, work: Work, walked: Walked, told: dict[str, Any]) -> None:
     """Fit once more, on all rows, for use after them."""
     artefact = run.dir / MODELS / FINAL
     with run.progress("final fit", total=1, unit="fits") as bar:
-        fit_final(work, len(walked.windows), walked.found, {"metrics": told["metrics"]}, artefact)
+        fit_final(
+            work,
+            len(walked.windows),
+            walked.found,
+            {"metrics": told["metrics"]},
+            artefact,
+            engine(run.config),
+        )
         bar.advance(1)
     told[FINAL] = f"{MODELS}/{FINAL}"
 

@@ -11,7 +11,9 @@ import numpy as np
 
 from btcframe import scratch
 from btcframe.api import Labeler, Model, Predictor, Regime, Split, Splitter, TrainingSet
+from btcframe.engine import Workers
 from btcframe.errors import ModelError
+from btcframe.learning.parted import fit
 from btcframe.learning.tables import TrainingTable
 from btcframe.learning.weights import uniqueness
 from btcframe.models.artefacts import FittedModel, read_manifest
@@ -90,7 +92,9 @@ class OutOfSample(NamedTuple):
     age_ns: Ints  # int64[n], since the end of the training window
 
 
-def fit_fold(table: TrainingTable, train: Ints, recipe: Recipe, *, index: int) -> Fitted:
+def fit_fold(
+    table: TrainingTable, train: Ints, recipe: Recipe, *, index: int, workers: Workers | None = None
+) -> Fitted:
     """Fit a labeler and a model on training rows.
 
     The labeler is fitted on the descriptors of all training rows and then run over them from the first on, its memory
@@ -103,6 +107,7 @@ def fit_fold(table: TrainingTable, train: Ints, recipe: Recipe, *, index: int) -
     train : int64[m]       indices, increasing
     recipe : Recipe
     index : int
+    workers : Workers, optional    who works on the parts of the model's fit, where it has some
 
     Raises
     ------
@@ -111,8 +116,9 @@ def fit_fold(table: TrainingTable, train: Ints, recipe: Recipe, *, index: int) -
     """
     try:
         labeler, data = training_set(table, train, recipe)
+        predictor = fit(recipe.model, data, workers, table.directory)
         model = FittedModel(
-            labeler, recipe.model.fit(data), table.layout.regime_columns, index, mock=is_mock(recipe.model)
+            labeler, predictor, table.layout.regime_columns, index, mock=is_mock(recipe.model)
         )
     except ModelError as error:
         where = f"fold {index}, {len(train):,} training rows"

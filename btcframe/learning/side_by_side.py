@@ -19,6 +19,7 @@ from btcframe import scratch
 from btcframe.engine import Died, Unsendable, Where, handed, several
 from btcframe.errors import ModelError
 from btcframe.learning.folds import OutOfSample
+from btcframe.learning.parted import in_parts, workers_for
 from btcframe.learning.training import Trained, Work, train_fold
 from btcframe.types import PREDICTION
 
@@ -35,14 +36,20 @@ class _Left:
     unfit: str
 
 
-def train_folds(work: Work, *, where: Where, directory: Path) -> Iterator[Trained]:
+def train_folds(
+    work: Work, *, where: Where, directory: Path, at_once: int | None = None
+) -> Iterator[Trained]:
     """Fit and judge all folds; they are given in order, whichever is done first.
+
+    Where there are fewer folds than `where` works on at a time, and the model's fit has parts, the folds are fitted one
+    after the other, and the parts of each side by side: never both, so nobody waits for a core that he shares.
 
     Parameters
     ----------
     work : Work
-    where : Where        they are fitted: several at a time, in other processes
-    directory : Path     where what is handed over lies for a while
+    where : Where              they are fitted: several at a time, in other processes
+    directory : Path           where what is handed over lies for a while
+    at_once : int, optional    folds at a time, in place of as many as `where` says; 1: each in parts, where it has some
 
     Raises
     ------
@@ -54,6 +61,13 @@ def train_folds(work: Work, *, where: Where, directory: Path) -> Iterator[Traine
         If a model cannot be saved.
     """
     count = work.count()
+    fewer = count < where.jobs if at_once is None else at_once == 1
+    if fewer and in_parts(work.recipe.model, where):
+        with workers_for(work.recipe.model, where) as there:
+            for index, split in enumerate(work.splits()):
+                yield train_fold(work, index, split, there)
+        return
+    where = replace(where, jobs=at_once or where.jobs)
     if where.kind == "local" and min(where.jobs, count) == 1:
         for index, split in enumerate(work.splits()):
             yield train_fold(work, index, split)
@@ -63,8 +77,8 @@ def train_folds(work: Work, *, where: Where, directory: Path) -> Iterator[Traine
     arrays = {name: getattr(work.table, name) for name in _ARRAYS}
     try:
         with handed(where, arrays, directory) as told:
-            parts = [(bare, told, index, place) for index, place in enumerate(places)]
-            for left in several(where, _fold, parts):
+            folds = [(bare, told, index, place) for index, place in enumerate(places)]
+            for left in several(where, _fold, folds):
                 yield _taken(left)
     except Died as error:
         raise ModelError(

@@ -13,6 +13,7 @@ import numpy as np
 from btcframe import scratch
 from btcframe.api import Split
 from btcframe.combinatorial import Combinatorial
+from btcframe.engine import Where, Workers
 from btcframe.learning.folds import (
     Fitted,
     Fold,
@@ -23,6 +24,7 @@ from btcframe.learning.folds import (
     predict_windows,
     window_of,
 )
+from btcframe.learning.parted import workers_for
 from btcframe.learning.tables import TrainingTable
 from btcframe.models.artefacts import save_model
 from btcframe.models.profile import SAMPLED, Profile, profile_of
@@ -124,8 +126,8 @@ def check_room(directory: Path, rows: int, columns: int, horizons: int) -> None:
         scratch.check_room(directory, rows * (table + predicted))
 
 
-def train_fold(work: Work, index: int, split: Split) -> Trained:
-    """Fit a fold, predict its test window, and keep the model.
+def train_fold(work: Work, index: int, split: Split, workers: Workers | None = None) -> Trained:
+    """Fit a fold, the parts of its model by workers where there are some, predict its test window, and keep the model.
 
     Raises
     ------
@@ -135,7 +137,7 @@ def train_fold(work: Work, index: int, split: Split) -> Trained:
         If the model cannot be saved.
     """
     table = work.table
-    fitted = fit_fold(table, split.train, work.recipe, index=index)
+    fitted = fit_fold(table, split.train, work.recipe, index=index, workers=workers)
     edges = work.splitter.windows(table.row_ns, table.t_end)
     stretches = np.split(split.test, np.searchsorted(split.test, edges))
     part = predict_windows(fitted, table, [rows for rows in stretches if len(rows)])
@@ -148,7 +150,9 @@ def train_fold(work: Work, index: int, split: Split) -> Trained:
     return Trained(window, part, fitted.model.regimes, fitted.unfit)
 
 
-def fit_final(work: Work, index: int, found: OutOfSample, told: Mapping[str, Any], artefact: Path) -> Fitted:
+def fit_final(
+    work: Work, index: int, found: OutOfSample, told: Mapping[str, Any], artefact: Path, where: Where
+) -> Fitted:
     """Fit on every row of the table, and keep the model.
 
     Parameters
@@ -158,16 +162,20 @@ def fit_final(work: Work, index: int, found: OutOfSample, told: Mapping[str, Any
     found : OutOfSample    what the folds' models predicted
     told : mapping         what its manifest says of their worth
     artefact : Path
+    where : Where          the parts of the model's fit are worked on, where it has some
 
     Raises
     ------
+    ConfigError
+        If there is no Ray, or no cluster answers.
     ModelError
         If it cannot be fitted.
     StoreError
         If it cannot be saved.
     """
     rows = np.arange(len(work.table))
-    fitted = fit_fold(work.table, rows, work.recipe, index=index)
+    with workers_for(work.recipe.model, where) as there:
+        fitted = fit_fold(work.table, rows, work.recipe, index=index, workers=there)
     manifest = {
         **(work.manifest or {}), **told, "fold": None, "final": True, "train_rows": len(rows),
         "train_start_ns": int(work.table.row_ns[0]), "train_end_ns": fitted.train_end_ns,

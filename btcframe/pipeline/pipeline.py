@@ -35,7 +35,8 @@ class Pipeline:
     instrument : Instrument
     clock : Clock
     features : mapping of name to Feature     their columns make up `x`, in this order
-    regime : Regime
+    regime : Regime, optional
+        None makes no descriptors
     select : sequence of str
         columns of the features that are used, see `btcframe.pipeline.selection`; a feature with none of them does not run
     wakes : Wakes, optional
@@ -60,7 +61,7 @@ class Pipeline:
         instrument: Instrument,
         clock: Clock,
         features: Mapping[str, Feature],
-        regime: Regime,
+        regime: Regime | None,
         *,
         select: Sequence[str] = ALL,
         wakes: Wakes | None = None,
@@ -70,11 +71,12 @@ class Pipeline:
         stopwatch: Callable[[], int] | None = None,
     ) -> None:
         self.instrument = instrument
-        _refuse_duplicates({**features, "regime": regime})
+        regimes = {} if regime is None else {"regime": regime}
+        _refuse_duplicates({**features, **regimes})
         used = chosen(features, select)
         named = {f"features.{name}": feature for name, feature in features.items()}
         self.columns, self._features = parts_of(named, instrument, used)
-        self.regime_columns, self._regime = parts_of({"regime": regime}, instrument)
+        self.regime_columns, self._regime = parts_of(regimes, instrument)
         self._wakes = wakes
         self._wanted = (BEST if wakes and wakes.best else 0) | (TIMER if wakes and wakes.timer_ns else 0)
         self._capacity = 1 if wakes else capacity

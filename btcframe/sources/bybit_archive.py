@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import heapq
 import json
 import re
-from collections.abc import Generator, Iterable, Iterator
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from btcframe.errors import ConfigError, DataError
-from btcframe.sources.bybit.market import Market, category_of
+from btcframe.sources.bybit.market import Category, Market, category_of
 from btcframe.sources.files import check, fingerprint, lines_of
 from btcframe.sources.symbols import STEPS, check_steps
 from btcframe.types import Frame, Instrument, duration_ns
@@ -26,7 +30,15 @@ _RUN = 2048
 _BACK_MS = 1_000
 """Stamps of a file may go back by so much: messages of a moment are not always in order."""
 
+_REMEMBERED = 16_384
+"""Trades of a file of which it is known that they came: as many as the decoder remembers at most (`SLOTS`).
+
+It may remember half as many, depending on how many came before: here that must not matter, because files are entered
+anywhere.
+"""
+
 _TOPIC = re.compile(rb'"topic":"orderbook\.([0-9]+)\.([0-9A-Z]+)"')
+_SNAPSHOT = re.compile(rb'"type":"snapshot"')
 _TS = re.compile(rb'"ts":([0-9]{1,13})[,}]')
 _DERIVATIVE = {"timestamp": "timestamp", "side": "side", "size": "size", "price": "price", "id": "trdMatchID"}
 _SPOT = {"timestamp": "timestamp", "side": "side", "size": "volume", "price": "price", "id": "id"}
@@ -49,8 +61,9 @@ class BybitArchive:
 
     The book's lines are messages as the socket sends them, `ts` and mostly `cts` included; a line of trades is put into
     the words of the socket's message. The archive has no stamps of receipt: what was sent at `ts`, or traded at `T`, is
-    had `latency` later. A trade's time is taken in whole ms. Where lines are missing the book is unusable until the
-    next snapshot; files of a day begin with one.
+    had `latency` later. A trade's time is taken in whole ms; one that a file holds twice, within
+    16,384 trades, counts once. Where lines are missing the book is unusable until the next snapshot; files of a day
+    begin with one.
 
     Parameters
     ----------
@@ -87,15 +100,51 @@ class BybitArchive:
             If a file is missing, cut, damaged, of another symbol or not of the archive; while iterating, if one is out
             of order or a line cannot be read.
         """
+        return self._feed(0)
+
+    def openings(self) -> tuple[int, ...]:
+        """When files of the book begin, ns, with a snapshot, later than those before; none where files are in no order.
+
+        Raises
+        ------
+        ConfigError, DataError
+            See `open`.
+        """
+        self._market()
+        books, trades = self._begins()
+        if any(other <= one for begins in (books, trades) for one, other in pairwise(begins)):
+            return ()  # to open them tells where
+        whole = [_SNAPSHOT.search(_first_line(Path(path))) for path in self.books]
+        return tuple(begin for begin, snapshot in zip(books, whole, strict=True) if snapshot)
+
+    def enter(self, opening: int, *, seed: int) -> BybitFeed:
+        """Open the files from one of the `openings` on.
+
+        From a minute behind it on the events are those of all files; before, messages of one moment may come in
+        another order.
+
+        Raises
+        ------
+        DataError
+            See `open`.
+        """
+        return self._feed(opening)
+
+    def _feed(self, since: int) -> BybitFeed:
         from btcframe.sources.bybit.decoder import BybitDecoder, BybitFeed  # brings numba: only when opened
 
-        if not self.books:
-            raise ConfigError(
-                "source.books: no book of the archive is named",
-                next="btcframe run source=bybit_archive 'source.books=[2025-09-01_BTCUSDT_ob200.data.zip]'",
-            )
-        frames = _Frames(self, self._market())
+        frames = _Frames(self, self._market(), since, *(self._begins() if since else ((), ())))
         return BybitFeed(iter(frames), BybitDecoder(*frames.market, frames.where), strict=True)
+
+    def _begins(self) -> tuple[list[int], list[int]]:
+        """When we would have had the first line of each file, ns: of the book, of trades."""
+        latency, spot = duration_ns(self.latency, zero=True), category_of(self.symbol) is Category.spot
+        books = [_stamp(_first_line(Path(path)), Path(path), 1) for path in self.books]
+        trades = [_first_trade(Path(path), self._pair(), spot=spot) for path in self.trades]
+        return [ms * _MS + latency for ms in books], [ms * _MS + latency for ms in trades]
+
+    def _pair(self) -> str:
+        return self.symbol.partition(":")[0].replace("/", "")
 
     def decode(self, frames: Iterable[list[Frame]]) -> BybitFeed:
         """The same decoding of frames that were recorded in a session log."""
@@ -108,8 +157,12 @@ class BybitArchive:
         return fingerprint((*self.books, *self.trades))
 
     def _market(self) -> Market:
-        category = category_of(self.symbol)
-        pair = self.symbol.partition(":")[0].replace("/", "")
+        if not self.books:
+            raise ConfigError(
+                "source.books: no book of the archive is named",
+                next="btcframe run source=bybit_archive 'source.books=[2025-09-01_BTCUSDT_ob200.data.zip]'",
+            )
+        category, pair = category_of(self.symbol), self._pair()
         for path in (*self.books, *self.trades):
             check(Path(path))
         depths = {_depth(Path(path), pair) for path in self.books}
@@ -137,8 +190,7 @@ class BybitArchive:
 
 def _depth(path: Path, pair: str) -> int:
     """The depth of a file of the book, from its first line."""
-    line = next(lines_of(path))[0]
-    topic = _TOPIC.search(line)
+    topic = _TOPIC.search(_first_line(path))
     if topic is None:
         raise DataError(
             f"{path} is no book of Bybit's archive",
@@ -154,6 +206,11 @@ def _depth(path: Path, pair: str) -> int:
     return int(topic[1])
 
 
+def _first_line(path: Path) -> bytes:
+    with contextlib.closing(lines_of(path)) as lines:
+        return next(lines)[0]
+
+
 class _Frames:
     """The files' lines as frames, in the order in which they would have been had.
 
@@ -161,10 +218,16 @@ class _Frames:
     ----------
     archive : BybitArchive
     market : Market
+    since : int         an opening, before which nothing is told, ns; 0: everything is
+    books, trades : sequence of int    when the files of the book and of trades begin, ns, where `since` is one
     """
 
-    def __init__(self, archive: BybitArchive, market: Market) -> None:
-        self.market = market
+    def __init__(
+        self, archive: BybitArchive, market: Market, since: int, books: Sequence[int], trades: Sequence[int]
+    ) -> None:
+        self.market, self._since = market, since
+        # the last one that begins by then
+        self._first_book, self._first_trades = (max(bisect_right(b, since) - 1, 0) for b in (books, trades))
         self._books = tuple(Path(p) for p in archive.books)
         self._trades = tuple(Path(p) for p in archive.trades)
         self._latency = duration_ns(archive.latency, zero=True)
@@ -198,20 +261,13 @@ class _Frames:
     def _of_books(self) -> Iterator[_Entry]:
         topic = f"orderbook.{self.market.depth}.{self.market.pair}"
         last = 0
-        for path in self._books:
+        for path in self._books[self._first_book :]:
             number = 0
             for lines in lines_of(path):
                 for text in lines:
                     line = text.rstrip()
                     number += 1
-                    stamp = _TS.search(line)
-                    if stamp is None:
-                        raise DataError(
-                            "the line has no stamp `ts`",
-                            where=f"{path}:{number}",
-                            hint="It is cut, or no message.",
-                        )
-                    ms = int(stamp[1])
+                    ms = _stamp(line, path, number)
                     last = _forward(ms, last, path, number)
                     local_ts = ms * _MS + self._latency
                     yield _Entry(local_ts, 1, Frame(local_ts, topic, line), path, number)
@@ -220,14 +276,25 @@ class _Frames:
         topic, spot = f"publicTrade.{self.market.pair}", self.market.instrument.contract == "spot"
         last = 0
         for day, path in enumerate(self._trades):
+            if day < self._first_trades:
+                continue
+            recent: OrderedDict[str, None] = OrderedDict()
             for number, row in _rows(path, _SPOT if spot else _DERIVATIVE, self.market.pair):
                 ms = _milliseconds(row["timestamp"], spot, path, number)
                 last = _forward(ms, last, path, number)
+                local_ts = ms * _MS + self._latency
                 side = row["side"].capitalize()
                 if side not in ("Buy", "Sell") or not (
                     _NUMBER.fullmatch(row["price"]) and _NUMBER.fullmatch(row["size"])
                 ):
                     raise DataError(f"no trade: {','.join(row.values())}", where=f"{path}:{number}")
+                if row["id"] in recent:
+                    continue
+                recent[row["id"]] = None
+                if len(recent) > _REMEMBERED:
+                    recent.popitem(last=False)
+                if local_ts < self._since:
+                    continue
                 message = {
                     "topic": topic, "type": "snapshot", "ts": ms,
                     "data": [{
@@ -237,8 +304,25 @@ class _Frames:
                     }],
                 }  # fmt: skip
                 data = json.dumps(message, separators=(",", ":")).encode()
-                local_ts = ms * _MS + self._latency
                 yield _Entry(local_ts, 0, Frame(local_ts, topic, data), path, number)
+
+
+def _first_trade(path: Path, pair: str, *, spot: bool) -> int:
+    """When the first trade of a file came about, ms; before everything where it holds none."""
+    with contextlib.closing(_rows(path, _SPOT if spot else _DERIVATIVE, pair)) as rows:
+        for number, row in rows:
+            return _milliseconds(row["timestamp"], spot, path, number)
+    return 0
+
+
+def _stamp(line: bytes, path: Path, number: int) -> int:
+    """When a message of the book was sent, ms."""
+    stamp = _TS.search(line)
+    if stamp is None:
+        raise DataError(
+            "the line has no stamp `ts`", where=f"{path}:{number}", hint="It is cut, or no message."
+        )
+    return int(stamp[1])
 
 
 def _forward(ms: int, last: int, path: Path, number: int) -> int:
@@ -273,7 +357,7 @@ def _row(line: bytes, path: Path, number: int) -> list[str]:
         raise DataError(f"the line is no CSV: {error}", where=f"{path}:{number}") from error
 
 
-def _rows(path: Path, names: dict[str, str], pair: str) -> Iterator[tuple[int, dict[str, str]]]:
+def _rows(path: Path, names: dict[str, str], pair: str) -> Generator[tuple[int, dict[str, str]], None, None]:
     """The rows of a file of trades, by the names that the archive's other kind has too, each with its line."""
     columns: dict[str, int] = {}
     symbol = -1

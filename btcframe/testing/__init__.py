@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from btcframe.testing.checks import ContractError, NotApplicable
 from btcframe.testing.contract import Case, CheckResult, cases, checks_of, contract_tests, run_checks
-from btcframe.testing.sources import RowSourceSuite, SourceSuite, TruthSuite
+from btcframe.testing.sources import EnterableSuite, RowSourceSuite, SourceSuite, TruthSuite
 from btcframe.testing.stores import StoreSuite
 from btcframe.testing.venues import VenueSuite
 
@@ -22,6 +22,7 @@ __all__ = [
     "Case",
     "CheckResult",
     "ContractError",
+    "EnterableSuite",
     "NotApplicable",
     "RowSourceSuite",
     "SourceSuite",

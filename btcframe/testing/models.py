@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from btcframe.api import Predictor, Split, TrainingSet
+from btcframe.api import Part, Parted, Predictor, Split, TrainingSet
 from btcframe.errors import ModelError
 from btcframe.testing.checks import (
     ContractError,
@@ -250,6 +251,48 @@ def check_hopeless_data(model: Any) -> None:
             )
 
 
+def check_parts(model: Any) -> None:
+    """One whose fit has parts makes the same predictor of them, whoever works on them: they are handed over, each apart."""
+    whole = model.fit
+    if not isinstance(model, Parted):
+        return
+    data = training_set()
+    where = _compare(*(predict(p, data.x, data.regime) for p in (whole(data), _in_parts(model, data))))
+    if where:
+        raise ContractError(
+            f"{name_of(model)} fitted part by part predicts something else: {where}",
+            "A part rests on the training set and what it is given, and on nothing that another part made.",
+        )
+
+
+def _in_parts(model: Parted, data: TrainingSet) -> Predictor:
+    """What its fit makes of its parts, the last of a step first."""
+    fitting, found = model.fitting(data), cast("Any", None)
+    while True:
+        try:
+            parts = fitting.send(found)
+        except StopIteration as end:
+            fitted: Predictor = end.value
+            return fitted
+        found = [_elsewhere(model, part, data) for part in reversed(parts)][::-1]
+
+
+def _elsewhere(model: Any, part: Part, data: TrainingSet) -> Any:
+    """What comes of a part for which everything was handed over, as to another process."""
+    there, of = _handed(model, (part, data))
+    return _handed(model, there.do(of))
+
+
+def _handed(model: Any, what: Any) -> Any:
+    try:
+        return pickle.loads(pickle.dumps(what))
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise ContractError(
+            f"{name_of(model)}: a part of its fit cannot be handed to another process: {error}",
+            "`work` is a function of a module, and what it takes and gives pickles.",
+        ) from error
+
+
 def check_global_state(model: Any) -> None:
     """Nothing outside it is changed: no generator, environment, warnings filter, thread count, …: see `surroundings`."""
     data = training_set()
@@ -265,6 +308,7 @@ CHECKS = (
     check_sound,
     check_input_untouched,
     check_hopeless_data,
+    check_parts,
     check_global_state,
     check_docstring,
     check_config_roundtrip,

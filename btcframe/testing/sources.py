@@ -21,6 +21,7 @@ from btcframe.testing.checks import (
     first_difference,
     name_of,
 )
+from btcframe.testing.entered import check_openings
 from btcframe.testing.row_sources import check_rows
 from btcframe.testing.surroundings import undisturbed
 from btcframe.types import EVENT, NS, TRUTH, EventArray, EventFlag, Instrument, Kind, StateArray
@@ -300,6 +301,7 @@ CHECKS = (
     check_fingerprint,
     check_global_state,
     check_rows,
+    check_openings,
     check_truth_form,
     check_truth_seeded,
     check_truth_apart,
@@ -345,6 +347,17 @@ class RowSourceSuite:
 
     def test_fingerprint(self) -> None:
         check_fingerprint(self.make())
+
+
+class EnterableSuite:
+    """Behaviour of a source that can be entered in its middle, beside `SourceSuite`: subclass it and give `make`."""
+
+    def make(self) -> Any:
+        """A source with two openings or more, and data until a minute behind the second one."""
+        raise NotImplementedError("return your source")
+
+    def test_openings(self) -> None:
+        check_openings(self.make())
 
 
 class TruthSuite:

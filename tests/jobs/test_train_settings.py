@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from btcframe import jobs
 from btcframe.errors import ConfigError, ModelError
 from btcframe.jobs import backtest, build, train
 from btcframe.learning.folds import saved_folds
@@ -190,3 +191,11 @@ def test_senseless_settings(tmp_path: Path, catalog: Catalog, changes: dict[str,
 
 def test_the_baseline_is_the_catalog_s(catalog: Catalog) -> None:
     assert catalog.build("model", {"plugin": train.BASELINE}) == Persistence()
+
+
+def test_a_dead_cluster_is_told_before_anything_is_built(tmp_path: Path, catalog: Catalog) -> None:
+    pytest.importorskip("ray", reason="the extra btcframe[ray] is not installed")
+    run = small.make_run(tmp_path, catalog, verb="train", engine={"kind": "ray", "address": "127.0.0.1:1"})
+    with pytest.raises(ConfigError, match="no Ray cluster answers"):
+        jobs.start(run)
+    assert not (tmp_path / "lake").exists() and not run.manifest.get("results")

@@ -9,16 +9,21 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import archive_days
+import numpy as np
 import pytest
 from parts_of_work import check_all, check_wrong
 
 from btcframe.engine import Where
 from btcframe.engine.ray_cluster import connected
+from btcframe.learning.folds import fit_fold, predict_rows
+from btcframe.learning.parted import workers_for
 from btcframe.learning.side_by_side import train_folds
 from btcframe.sweeps.cluster import on_cluster
 from btcframe.sweeps.workers import Task
-from btcframe_models import Persistence
+from btcframe_models import Ensemble, Persistence
 
+from .test_partitions import SECOND, parted, whole
 from .test_side_by_side import NODES, same, work
 from .test_training import table
 
@@ -59,6 +64,22 @@ def test_the_cluster_does_what_this_machine_does(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
     for path in (tmp_path / "one").rglob("*.*"):
         assert (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes() == path.read_bytes()
+
+    t = dataclasses.replace(table(800), directory=tmp_path)
+    model, rows = Ensemble(members=("ridge",)), np.arange(700)  # its parts, of a fit that is one alone
+    recipe = work(t, model).recipe
+    with workers_for(model, RAY) as there:
+        fitted = [fit_fold(t, rows, recipe, index=0, workers=who) for who in (None, there)]
+    said = [predict_rows(each, t, rows).predictions.tobytes() for each in fitted]
+    assert there and said[0] == said[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "two"]
+
+    days, run = tmp_path / "days", tmp_path / "run"
+    days.mkdir()
+    run.mkdir()
+    market, again = archive_days.archive(days), list[str]()
+    closed = parted(market, SECOND, run, RAY, again)
+    assert closed.tobytes() == whole(market, SECOND).tobytes() and not again
 
     calls = [functools.partial(speaks, code) for code in (0, -signal.SIGKILL, 2)]
     tasks = [Task(n, call, tmp_path / str(n) / "output.txt") for n, call in enumerate(calls)]

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import archive_days
 import numpy as np
 import pytest
 from bybit_market import LINEAR, SPOT, START_MS, Exchange
 
 from btcframe.errors import BtcframeError, ConfigError, DataError
-from btcframe.sources.bybit_archive import BybitArchive
-from btcframe.testing import SourceSuite
+from btcframe.kernels.bybit_stream import SLOTS
+from btcframe.sources.bybit_archive import _REMEMBERED, BybitArchive
+from btcframe.testing import EnterableSuite, SourceSuite
 from btcframe.types import EventArray, Instrument, Kind
 
 MS = 1_000_000
@@ -152,6 +154,76 @@ def test_a_log_of_it_gives_the_same_events(tmp_path: Path) -> None:
     assert again.instrument.symbol == "BTC/USDT:USDT"
     events = np.concatenate([batch.events for batch in again])
     assert events.tobytes() == np.concatenate([batch.events for batch in batches]).tobytes()
+
+
+# ------------------------------------------------------------------------------------------ entered in the middle
+
+
+def test_entered_at_a_day_it_says_what_it_says_from_its_beginning(tmp_path: Path) -> None:
+    source = archive_days.archive(tmp_path, days=3, seconds=100)
+    everything = events_of(source)
+    openings = source.openings()
+    assert len(openings) == 3 and openings[0] == everything["local_ts"][0]
+    for opening in openings[1:]:
+        feed = source.enter(opening, seed=0)
+        events = np.concatenate([batch.events for batch in feed])
+        assert opening <= events["local_ts"][0] < opening + 1000 * MS
+        later, of = (each[each["local_ts"] >= opening + 60_000 * MS] for each in (events, everything))
+        assert len(later) > 200 and later.tobytes() == of.tobytes()
+        assert feed.decoder.counters.gaps == 0
+
+
+def test_a_trade_that_comes_again_counts_once_wherever_the_files_are_entered(tmp_path: Path) -> None:
+    """The decoder alone would know of 8,192 to 16,384 trades, depending on how many had come before."""
+    assert _REMEMBERED == SLOTS
+    exchange = Exchange(1)
+    books = book(tmp_path / "b1", day(exchange)), book(tmp_path / "b2", day(exchange))
+    opening = BybitArchive(books).openings()[1]
+    since = (opening - LATENCY) // MS
+    idents = [*map(str, range(9000)), "0"]
+    rows = [trade(since + 50 + n // 10, ident) for n, ident in enumerate(idents)]
+    first = trades(tmp_path / "t1", [trade(START_MS + 50 + n // 100, f"a{n}") for n in range(7500)])
+    source = BybitArchive(books, (first, trades(tmp_path / "t2", rows)))
+    whole = events_of(source)
+    entered = np.concatenate([batch.events for batch in source.enter(opening, seed=0)])
+    for events in (whole[whole["local_ts"] >= opening], entered):
+        assert (events["kind"] == Kind.TRADE).sum() == 9000
+
+
+class TestEntered(EnterableSuite):
+    @pytest.fixture(autouse=True)
+    def _archive(self, tmp_path: Path) -> None:
+        self.days = archive_days.archive(tmp_path, days=2, seconds=80)
+
+    def make(self) -> BybitArchive:
+        return self.days
+
+
+def test_trades_of_all_days_in_one_file(tmp_path: Path) -> None:
+    days = archive_days.archive(tmp_path, days=2, seconds=100)
+    rows = [gzip.decompress(Path(path).read_bytes()).decode().splitlines() for path in days.trades]
+    one = trades(tmp_path / "all.csv", [row for day in rows for row in day[1:]])
+    source = BybitArchive(days.books, (one,))
+    opening = source.openings()[1]
+    events = np.concatenate([batch.events for batch in source.enter(opening, seed=0)])
+    everything = events_of(source)
+    assert events["local_ts"][0] >= opening
+    later, of = (each[each["local_ts"] >= opening + 60_000 * MS] for each in (events, everything))
+    assert (later["kind"] == Kind.TRADE).any() and later.tobytes() == of.tobytes()
+
+
+def test_only_a_snapshot_opens_a_day_and_only_files_in_order(tmp_path: Path) -> None:
+    days = archive_days.archive(tmp_path, days=3, seconds=5)
+    begins = days.openings()
+    lines = Path(days.books[1]).read_bytes().splitlines(keepends=True)
+    Path(days.books[1]).write_bytes(b"".join(lines[1:]))
+    assert days.openings() == (begins[0], begins[2])
+    assert BybitArchive(days.books[::-1], days.trades).openings() == ()
+    assert BybitArchive(days.books, days.trades[::-1]).openings() == ()
+    with pytest.raises(ConfigError, match="no book of the archive is named"):
+        BybitArchive().openings()
+    Path(days.trades[0]).write_bytes(gzip.compress(f"{DERIVATIVE}\n".encode()))
+    assert days.openings() == (begins[0], begins[2])  # nobody traded on the first day
 
 
 # ------------------------------------------------------------------------------------------------------- refused

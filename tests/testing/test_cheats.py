@@ -52,6 +52,8 @@ CAUGHT = [
     ("model/forgetful_model", "save_load", "ForgetfulModel: saved and loaded, it predicts something else", set()),
     ("model/sorting", "columns", "SortingModel: fitted on ('f3', 'f0', ", set()),
     ("model/mutating_model", "input_untouched", "MutatingModel changes its input: x of the training set", set()),
+    ("model/forgetful_parts", "parts", "ForgetfulParts fitted part by part predicts something else: mean at row", set()),
+    ("model/closed_parts", "parts", "a part of its fit cannot be handed to another process: Can't pickle", set()),
     ("policy/mutating", "pure", "MutatingPolicy changes its input: market.x", set()),
     ("policy/counting", "pure", "CountingPolicy is not pure", set()),
     ("policy/nothing", "intents", "lots must be positive", set()),

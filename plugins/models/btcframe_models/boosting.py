@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from btcframe.api import TrainingSet
+from btcframe.api import Fitting, Part, TrainingSet
 from btcframe.kernels.trees import Tree, forest
 from btcframe.types import Ints
+from btcframe_models.parts import threads
 from btcframe_models.settings import check_between, check_leaves, check_whole
 from btcframe_models.window import FEWEST, Window, parted, weighted_deviation, window
 
@@ -79,32 +82,51 @@ class Boosting:
         ModelError
             If no column varies, a horizon has fewer than 40 labelled rows, or its label never changes.
         """
-        from btcframe_models.forest import ForestPredictor, Grown
-        from btcframe_models.regressor import bins_of
-
-        learned, rows = window("boosting", data, self.max_missing)
-        train, test = parted(data, rows, self.holdout)
+        learned, train, test = self._begun(data)
+        bins = Bins(self._bins(data, learned, None), self._bins(data, learned, train))
         horizons = range(len(data.horizons_ns))
-        bins = Bins(
-            bins_of(learned.x, self.bins, data.seed),
-            bins_of(learned.x[train], self.bins, data.seed) if len(train) else None,
-        )
-        with ThreadPoolExecutor(
-            len(horizons)
-        ) as pool:  # scikit-learn gives the lock back while it grows a tree
+        # scikit-learn gives the lock back while it grows a tree
+        with ThreadPoolExecutor(threads(len(horizons))) as pool:
             found = list(
                 pool.map(lambda h: self._horizon(learned, bins, h, train, test, data.seed), horizons)
             )
+        return self._made(data, found, learned.used)
+
+    def fitting(self, data: TrainingSet) -> Fitting:
+        """The same, part by part: the bins of the window and of what is before the holdout, then a horizon each."""
+        whole, ahead = yield [Part(_binned, (self, False)), Part(_binned, (self, True))]
+        bins = Bins(whole, ahead)
+        found = yield [Part(_alone, (self, bins, h)) for h in range(len(data.horizons_ns))]
+        return self._made(data, [horizon for horizon, _ in found], found[0][1])
+
+    def _begun(self, data: TrainingSet) -> tuple[Window, Ints, Ints]:
+        """The rows that can be learned from, and of them those to find the number of trees on and by."""
+        learned, rows = window("boosting", data, self.max_missing)
+        return learned, *parted(data, rows, self.holdout)
+
+    def _bins(self, data: TrainingSet, learned: Window, train: Ints | None) -> Any:
+        """The columns' bins, of all rows or of some; None where there are none of these."""
+        from btcframe_models.regressor import bins_of
+
+        if train is None:
+            return bins_of(learned.x, self.bins, data.seed)
+        return bins_of(learned.x[train], self.bins, data.seed) if len(train) else None
+
+    def _made(
+        self, data: TrainingSet, found: Sequence[tuple[float, float, list[Tree]]], used: npt.NDArray[np.bool_]
+    ) -> ForestPredictor:
+        from btcframe_models.forest import ForestPredictor, Grown
+
         trees = [tree for _, _, sequence in found for tree in sequence]
-        count = len(horizons)
+        count = len(found)
         grown = Grown(
             forest(trees, single=False),
             start=np.array([start for start, _, _ in found]),
             trees=np.ones(count),
             scale=np.ones(count),
             sigma=np.array([sigma for _, sigma, _ in found]),
-            used=learned.used,
-            max_missing=int(self.max_missing * np.count_nonzero(learned.used)),
+            used=used,
+            max_missing=int(self.max_missing * np.count_nonzero(used)),
             width=statistics.NormalDist().inv_cdf((1 + self.coverage) / 2),
         )
         return ForestPredictor(data.columns, data.horizons_ns, grown)
@@ -156,6 +178,20 @@ class Boosting:
         )  # fmt: skip
         regressor.bins = bins
         return regressor
+
+
+def _binned(data: TrainingSet, recipe: Boosting, ahead: bool) -> Any:
+    """The bins of the window, or of what is before the holdout."""
+    learned, train, _ = recipe._begun(data)
+    return recipe._bins(data, learned, train if ahead else None)
+
+
+def _alone(
+    data: TrainingSet, recipe: Boosting, bins: Bins, h: int
+) -> tuple[tuple[float, float, list[Tree]], npt.NDArray[np.bool_]]:
+    """One horizon, and the columns that vary."""
+    learned, train, test = recipe._begun(data)
+    return recipe._horizon(learned, bins, h, train, test, data.seed), learned.used
 
 
 class Bins(NamedTuple):

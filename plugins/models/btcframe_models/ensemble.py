@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from btcframe.api import Model, TrainingSet
+from btcframe.api import Fitting, Model, TrainingSet
 from btcframe_models.boosting import Boosting
 from btcframe_models.extra_trees import ExtraTrees
 from btcframe_models.ridge import Ridge
@@ -63,6 +63,12 @@ class Ensemble:
         from btcframe_models.stacking import fit_stack
 
         return fit_stack("ensemble", self._models(), data, coverage=self.coverage, prior=None)
+
+    def fitting(self, data: TrainingSet) -> Fitting:
+        """The same, part by part: members, and horizons of those that are fitted horizon by horizon."""
+        from btcframe_models.stacking import stacking
+
+        return stacking("ensemble", self._models(), data, coverage=self.coverage, prior=None)
 
     def load(self, directory: Path) -> StackPredictor:
         """Read what `StackPredictor.save` wrote."""

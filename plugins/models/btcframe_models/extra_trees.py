@@ -15,6 +15,7 @@ from btcframe.api import TrainingSet
 from btcframe.errors import ModelError
 from btcframe.kernels.trees import Tree, forest
 from btcframe.types import Floats, Ints
+from btcframe_models.parts import threads
 from btcframe_models.settings import check_between, check_whole
 from btcframe_models.window import FEWEST, Window, parted, window
 
@@ -45,7 +46,7 @@ class ExtraTrees:
     holdout : float        share of the window that tells how far it is off, 0 to 0.5
     max_missing : float    share of the columns that may be missing in a row, 0 to 1
     coverage : float       of the interval low … high, between 0 and 1
-    jobs : int             threads that grow trees; the bits do not depend on it
+    jobs : int             threads that grow trees, at most; the bits do not depend on it
 
     References
     ----------
@@ -124,7 +125,7 @@ class ExtraTrees:
             self.trees,
             max_features=self.max_features,
             min_samples_leaf=self.min_leaf,
-            n_jobs=self.jobs,
+            n_jobs=threads(self.jobs),
             random_state=seed,
         )
         with warnings.catch_warnings():  # scikit-learn sets filters in its threads, and may not set them back

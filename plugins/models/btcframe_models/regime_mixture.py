@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from btcframe.api import Model, TrainingSet
+from btcframe.api import Fitting, Model, TrainingSet
 from btcframe_models.ensemble import check, models
 
 if TYPE_CHECKING:
@@ -59,6 +59,12 @@ class RegimeMixture:
         from btcframe_models.stacking import fit_stack
 
         return fit_stack("regime_mixture", self._models(), data, coverage=self.coverage, prior=self.prior)
+
+    def fitting(self, data: TrainingSet) -> Fitting:
+        """The same, part by part: members, and horizons of those that are fitted horizon by horizon."""
+        from btcframe_models.stacking import stacking
+
+        return stacking("regime_mixture", self._models(), data, coverage=self.coverage, prior=self.prior)
 
     def load(self, directory: Path) -> StackPredictor:
         """Read what `StackPredictor.save` wrote."""

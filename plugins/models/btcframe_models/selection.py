@@ -14,7 +14,7 @@ import numpy as np
 from btcframe.api import Model, Predictor, TrainingSet
 from btcframe.errors import ModelError
 from btcframe.types import PREDICTION, Floats, Ints, StateArray
-from btcframe_models.window import part_of, varying
+from btcframe_models.window import varying
 
 CORRELATED_ON = 5000
 """Rows, evenly spaced, that tell whether two columns say the same."""
@@ -186,9 +186,9 @@ def importances(model: Model, data: TrainingSet, rows: int) -> Floats:
     rng = np.random.default_rng(data.seed)
     found: list[Floats] = []
     for split in data.splitter.split(data.row_ns, data.t_end):
-        predictor = model.fit(part_of(data, split.train))
+        predictor = model.fit(data.part(split.train))
         test = split.test[:: max(1, len(split.test) // rows)]
-        part = part_of(data, test)
+        part = data.part(test)
         before = _errors(predictor, part, part.x)
         grown = np.empty((len(data.columns), len(data.horizons_ns)))
         for j in range(len(data.columns)):

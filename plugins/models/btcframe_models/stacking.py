@@ -7,22 +7,23 @@ direction, and how far off it is. Then the members are fitted on the whole windo
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from btcframe.api import Model, Predictor, TrainingSet
+from btcframe.api import Model, Part, Predictor, TrainingSet
 from btcframe.errors import ModelError
 from btcframe.kernels import kernel
 from btcframe.types import PREDICTION, Floats, Ints, StateArray
-from btcframe_models.window import part_of
+from btcframe_models.parts import fitting_of, here, inside, together
 
 log = logging.getLogger(__name__)
 
@@ -154,6 +155,19 @@ def means_of(members: Mapping[str, Predictor], x: Floats, regime: Floats, like: 
 def fit_stack(
     who: str, models: Mapping[str, Model], data: TrainingSet, *, coverage: float, prior: float | None
 ) -> StackPredictor:
+    """Fit members and weights here, one after the other; see `stacking`."""
+    return here(stacking(who, models, data, coverage=coverage, prior=prior, finest=False), data)
+
+
+def stacking(
+    who: str,
+    models: Mapping[str, Model],
+    data: TrainingSet,
+    *,
+    coverage: float,
+    prior: float | None,
+    finest: bool = True,
+) -> Generator[Sequence[Part], Sequence[Any], StackPredictor]:
     """Fit members and weights.
 
     Parameters
@@ -163,14 +177,16 @@ def fit_stack(
     data : TrainingSet
     coverage : float         of the interval
     prior : float or None    rows' worth of the common weights in those of a regime; None: the regime does not matter
+    finest : bool            whether members are fitted in parts of their own, where they have some
 
     Raises
     ------
     ModelError
         If a member cannot be fitted on the whole window.
     """
-    members = {name: model.fit(data) for name, model in models.items()}
-    ahead = _ahead(who, models, members, data)
+    made = yield from together([fitting_of(model, data, finest) for model in models.values()])
+    members: dict[str, Predictor] = dict(zip(models, made, strict=True))
+    means, rows = yield from _ahead(who, models, members, data, finest)
     regimes = 0 if prior is None else len(data.regimes)
     count = len(data.horizons_ns)
     stack = Stack(
@@ -178,7 +194,6 @@ def fit_stack(
         *(np.full((1 + len(data.regimes), count), np.nan) for _ in range(4)),
     )
     for h in range(count):
-        means, rows = ahead
         y, weight = data.y[rows, h], data.weight[rows]
         known = np.asarray(np.isfinite(y) & np.isfinite(means[:, :, h]).all(axis=0))
         if np.count_nonzero(known) < FEWEST:
@@ -195,24 +210,35 @@ def fit_stack(
 
 
 def _ahead(
-    who: str, models: Mapping[str, Model], members: Mapping[str, Predictor], data: TrainingSet
-) -> tuple[Floats, Ints]:
+    who: str, models: Mapping[str, Model], members: Mapping[str, Predictor], data: TrainingSet, finest: bool
+) -> Generator[list[Part], Sequence[Any], tuple[Floats, Ints]]:
     """Predictions float64[m, n, h] of rows that were not learned from, and which rows these are."""
-    recipes = {
-        name: model.as_found(members[name]) if hasattr(model, "as_found") else model
+    recipes = [
+        model.as_found(members[name]) if hasattr(model, "as_found") else model
         for name, model in models.items()
-    }
+    ]
     parts: list[Floats] = []
     places: list[Ints] = []
     try:
-        for split in data.splitter.split(data.row_ns, data.t_end):
-            before = part_of(data, split.train)
-            fitted = {name: recipe.fit(before) for name, recipe in recipes.items()}
-            like = np.empty((len(split.test), len(data.horizons_ns)), PREDICTION)
-            parts.append(means_of(fitted, data.x[split.test], data.regime[split.test], like))
-            places.append(split.test)
-    except ModelError as error:  # a first part may be too short for a member: those behind it count
-        log.warning("%s: a part of the training window cannot be learned from: %s", who, error.what)
+        splits = list(data.splitter.split(data.row_ns, data.t_end))
+    except ModelError as error:
+        log.warning("%s: the training window cannot be parted: %s", who, error.what)
+        splits = []
+    fittings = []
+    for index, split in enumerate(splits):
+        before = data.part(split.train) if finest else data  # a fit in one part looks at it where it is done
+        fittings += [inside(index, fitting_of(recipe, before, finest)) for recipe in recipes]
+    fitted = iter((yield from together(fittings)))
+    for split in splits:
+        made = dict(zip(models, itertools.islice(fitted, len(models)), strict=True))
+        wrong = [each for each in made.values() if isinstance(each, ModelError)]
+        if wrong:  # a first part may be too short for a member: those behind it count
+            log.warning("%s: a part of the training window cannot be learned from: %s", who, wrong[0].what)
+            continue
+        like = np.empty((len(split.test), len(data.horizons_ns)), PREDICTION)
+        tested = data.part(split.test)
+        parts.append(means_of(made, tested.x, tested.regime, like))
+        places.append(split.test)
     if not parts:
         return np.empty((len(models), 0, len(data.horizons_ns))), np.empty(0, np.int64)
     return np.concatenate(parts, axis=1), np.concatenate(places)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -93,14 +92,6 @@ def parted(data: TrainingSet, rows: Ints, share: float) -> tuple[Ints, Ints]:
     before = np.flatnonzero(known[:start] < data.row_ns[rows[start]])
     after = np.arange(start, len(rows))
     return (before, after) if min(len(before), len(after)) >= FEWEST else (nothing, nothing)
-
-
-def part_of(data: TrainingSet, rows: Ints) -> TrainingSet:
-    """A training set of some of the rows."""
-    return replace(
-        data, x=data.x[rows], row_ns=data.row_ns[rows], y=data.y[rows], t_end=data.t_end[rows],
-        weight=data.weight[rows], regime=data.regime[rows],
-    )  # fmt: skip
 
 
 def weighted_deviation(left: Floats, weight: Floats) -> float:

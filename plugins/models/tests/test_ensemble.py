@@ -137,6 +137,18 @@ def test_a_window_too_short_says_so(caplog: pytest.LogCaptureFixture) -> None:
     assert np.isnan(out["p_up"]).all() and np.isnan(out["low"]).all() and np.isfinite(out["mean"]).any()
 
 
+def test_a_first_part_too_short_for_a_member_leaves_those_behind_it(caplog: pytest.LogCaptureFixture) -> None:
+    data = dataclasses.replace(training_set(1200), splitter=WalkForward(8, 0, 10))
+    late = dataclasses.replace(FAST, max_missing=0.0)
+    x = data.x.copy()
+    # so nothing can be learned from before the first two parts, and something before the third
+    x[:280] = np.nan
+    with caplog.at_level(logging.WARNING):
+        fitted = Ensemble(members=("boosting",), boosting=late).fit(dataclasses.replace(data, x=x))
+    assert caplog.text.count("a part of the training window cannot be learned from") == 2
+    assert "too few" not in caplog.text and np.isfinite(fitted.stack.low[0]).all()
+
+
 def test_it_is_kept_whole(tmp_path: Path) -> None:
     data = training_set()
     fitted = SMALL.fit(data)

@@ -33,7 +33,9 @@ from .labels import CountsRows, HonestLabel, LongMemory, NextRow, PastEnd, TooFa
 from .models import (
     BatchModel,
     BatchPredictor,
+    ClosedParts,
     ForgetfulModel,
+    ForgetfulParts,
     HonestModel,
     HonestPredictor,
     MutatingModel,
@@ -110,6 +112,7 @@ __all__ = [
     "CarelessLabel",
     "ChangesInput",
     "ChunkSize",
+    "ClosedParts",
     "CountingPolicy",
     "CountsRows",
     "CrossingPolicy",
@@ -123,6 +126,7 @@ __all__ = [
     "FewerColumns",
     "FlatOracle",
     "ForgetfulModel",
+    "ForgetfulParts",
     "ForgetfulRegime",
     "GenerousGateway",
     "GenerousVenue",
@@ -206,6 +210,7 @@ def btcframe_components():
         "model": {
             "honest_model": HonestModel, "unseeded": UnseededModel, "batch_model": BatchModel,
             "forgetful_model": ForgetfulModel, "sorting": SortingModel, "mutating_model": MutatingModel, "greedy": GreedyModel,
+            "forgetful_parts": ForgetfulParts, "closed_parts": ClosedParts,
         },
         "policy": {
             "honest_policy": HonestPolicy, "mutating": MutatingPolicy, "counting": CountingPolicy,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from btcframe.api import Part
+
 
 @dataclass(frozen=True)
 class HonestPredictor:
@@ -96,3 +98,25 @@ class MutatingModel(HonestModel):
     def weights(self, data):
         data.x[np.isnan(data.x)] = 0.0
         return super().weights(data)
+
+
+def half(data, index):
+    return np.nan_to_num(data.y[:, index]) @ np.nan_to_num(np.sign(data.x)) / max(len(data.x), 1)
+
+
+@dataclass(frozen=True)
+class ForgetfulParts(HonestModel):
+    """Fits a horizon in each part, and puts them together in the wrong order."""
+
+    def fitting(self, data):
+        found = yield [Part(half, (h,)) for h in range(len(data.horizons_ns))]
+        return self.predictor(data.columns, data.horizons_ns, np.array(found[::-1]))
+
+
+@dataclass(frozen=True)
+class ClosedParts(HonestModel):
+    """Has a part that nobody else can do."""
+
+    def fitting(self, data):
+        (found,) = yield [Part(lambda seen: self.weights(seen))]
+        return self.predictor(data.columns, data.horizons_ns, found)
