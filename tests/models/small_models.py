@@ -109,14 +109,14 @@ def finished_run(directory: Path, *worths: dict[str, Any], offset: float = 0.5, 
     about = {
         "symbol": "BTC/USDT:USDT", "seed": 7, "clock": {"plugin": "time", "every": "1s"}, "select": ["*"],
         "features": {"book": {"plugin": "book"}}, "label": {"plugin": "forward_return", "horizons": ["1m"]},
-        "run": {"id": f"20261122T000000Z-train-00000000{directory.name}", "btcframe": "0.9", "python": "3.11",
+        "run": {"id": f"20261122T000000Z-train-00000000{directory.name}", "btcframe": "0.1.0", "python": "3.11",
                 "packages": {"numpy": "2.0", "scikit-learn": "1.5"}, "code": {"btcframe": "ab" * 32}},
     } | more  # fmt: skip
     artefact(directory / "models" / "fold-0", offset, fold=window, **about)
     until = {"train_start_ns": 1_000_000_000, "train_end_ns": 86_400_000_000_000, "metrics": []}
     artefact(directory / "models" / "final", offset, fold=None, final=True, **until, **about)
     manifest = {
-        "id": about["run"]["id"], "btcframe": "0.9", "verb": "train", "seed": 7, "config": {}, "machine": {},
+        "id": about["run"]["id"], "btcframe": "0.1.0", "verb": "train", "seed": 7, "config": {}, "machine": {},
         "packages": {}, "plugins": {}, "command": [], "status": "complete", "started": directory.name,
         "results": {"train": {"folds": [window | {"artefact": "models/fold-0"}], "worth": list(worths)}},
     }  # fmt: skip
