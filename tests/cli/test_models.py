@@ -94,7 +94,7 @@ def test_show_tells_everything(said: Said, runs: dict[str, str]) -> None:
         "label        forward_return(horizons=[1m])",
         "1970-01-01 00:00 to 1970-01-02 00:00 UTC",
         "all rows of its run",
-        "btcframe 0.9, python 3.11, numpy 2.0, scikit-learn 1.5",
+        "btcframe 0.1.0, python 3.11, numpy 2.0, scikit-learn 1.5",
         "btcframe abababababab",
         "1m ahead, out of sample",
         "R² against persistence   0.02000 [0.00000, 0.04000]",
