@@ -95,7 +95,6 @@ def test_a_session_that_ends_while_nobody_answers(here: Place, fault: str) -> No
     assert refused.value.next or refused.value.hint
     print(f"a start meanwhile: {refused.value}")
     here.at.call(here.at.exchange.heal)
-    time.sleep(1.0)
     on = traded(there, 5.0, lambda at: None, warm_start=str(run.dir))
     is_whole(on, there)
     assert there.cash == pytest.approx(local_money(on.dir), abs=1e-4)
